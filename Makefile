@@ -1,0 +1,47 @@
+# Plain Python >= 3.11 and make are all a fresh machine needs: each target makes .venv from the locks.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SOURCES := watchkeeper tasks flows deployments tests benchmarks
+
+.PHONY: drill test check prove up bench clean lock
+.DELETE_ON_ERROR:
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Watchkeeper needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --no-deps --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+drill: $(VENV)/.run
+	$(BIN)/watchkeeper drill expired-key
+
+up: $(VENV)/.run
+	$(BIN)/watchkeeper up --sandbox
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+prove: $(VENV)/.dev
+	$(BIN)/watchkeeper drill --all
+
+clean:
+	rm -rf $(VENV) .watchkeeper .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The locks name no index host; uv is needed only here.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q pyproject.toml --group build -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q pyproject.toml --group build --extra dev -c requirements.lock -o requirements-dev.lock

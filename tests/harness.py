@@ -1,0 +1,217 @@
+"""A real Prefect server for the tests: a process of its own, on a free loopback port, in a home of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import pytest
+
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 15.0
+TESTS = Path(__file__).parent
+TEMPLATE_CACHE = TESTS.parent / ".pytest_cache"
+
+# Read by the server and by every client: nothing leaves the machine, nothing is said unasked.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "NO_COLOR": "1",
+    "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+}
+# Read by the server alone: short loops where a test waits, none where no test looks.
+SERVER = {
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; ``environment`` points a child process at it and at nothing else."""
+
+    url: str
+    pid: int
+    home: Path
+    environment: Mapping[str, str]
+    _process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}/api"
+
+    def stop(self) -> None:
+        stop_process(self._process)
+
+
+def start_server(
+    home: Path,
+    *,
+    template: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Server:
+    """Start a server in ``home`` and return when it is healthy; ``template`` spares the migrations."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = home / "prefect.db"
+    copied = template is not None and template.exists() and not database.exists()
+    if template is not None and copied:
+        shutil.copyfile(template, database)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = sealed_environment(home, f"{url}/api") | dict(settings or {})
+    # A template holds the block types already: reading them all again costs a second.
+    blocks = {"PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false"} if copied else {}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    process = start_process(
+        [*command, "--port", str(port)],
+        environment | SERVER | blocks | dict(settings or {}),
+        home / "server.log",
+        cwd=home,
+    )
+    try:
+        wait_until(lambda: _healthy(process, url, home), START_TIMEOUT_S, "the server is healthy")
+    except BaseException:
+        stop_process(process)
+        raise
+    return Server(url, process.pid, home, environment, process)
+
+
+def template_path() -> Path:
+    """Where a migrated, otherwise empty database is kept between sessions, one for each version."""
+    return TEMPLATE_CACHE / f"prefect-{version('prefect')}.db"
+
+
+def save_template(server: Server, template: Path) -> None:
+    """Keep this freshly started server's database as the template; never call it after a run."""
+    template.parent.mkdir(parents=True, exist_ok=True)
+    draft = template.with_suffix(f".{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with closing(sqlite3.connect(server.home / "prefect.db")) as connection:
+        connection.execute("VACUUM INTO ?", (str(draft),))
+    draft.replace(template)
+
+
+@contextmanager
+def running_server(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server for the time of the block; the first one ever started leaves the template behind."""
+    template = template_path()
+    server = start_server(home, template=template, settings=settings)
+    try:
+        if not template.exists():
+            save_template(server, template)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The one server of the session, which conftest.py takes in by name."""
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@contextmanager
+def pointed_at(server: Server) -> Iterator[None]:
+    """Let this process's own Prefect client talk to ``server``, whatever the user's profile says."""
+    from prefect.context import use_profile
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_KEY,
+        PREFECT_API_URL,
+        PREFECT_HOME,
+        PREFECT_LOGGING_LEVEL,
+        Profile,
+    )
+
+    profile = Profile(
+        name="harness",
+        settings={
+            PREFECT_API_URL: server.api,
+            PREFECT_API_AUTH_STRING: server.environment.get("PREFECT_API_AUTH_STRING"),
+            PREFECT_API_KEY: None,
+            PREFECT_HOME: str(server.home),
+            PREFECT_LOGGING_LEVEL: "WARNING",
+        },
+    )
+    with use_profile(profile, override_environment_variables=True, include_current_context=False):
+        yield
+
+
+def sealed_environment(home: Path, api: str) -> dict[str, str]:
+    """This process's environment without any Prefect setting of the user's, pointed at ``api``."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
+    paths = {"PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml")}
+    imports = {"PYTHONPATH": str(TESTS), "PYTHONUNBUFFERED": "1"}
+    return inherited | QUIET | paths | imports | {"PREFECT_API_URL": api}
+
+
+def start_process(
+    command: list[str], environment: Mapping[str, str], log: Path, *, cwd: Path
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, so that a Ctrl-C at the terminal is ours to pass on."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def stop_process(process: subprocess.Popen[bytes]) -> None:
+    """End a child by its pid: asked first, killed when it will not go."""
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_TIMEOUT_S)
+
+
+def wait_until(
+    predicate: Callable[[], bool], timeout_s: float, description: str, poll_s: float = 0.1
+) -> float:
+    """Poll until ``predicate`` holds and return the seconds it took; fail, saying what never came."""
+    started = time.monotonic()
+    while not predicate():
+        if time.monotonic() - started > timeout_s:
+            raise AssertionError(f"waited {timeout_s:g} s in vain until {description}")
+        time.sleep(poll_s)
+    return time.monotonic() - started
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _healthy(process: subprocess.Popen[bytes], url: str, home: Path) -> bool:
+    if process.poll() is not None:
+        raise AssertionError(f"the server died:\n{(home / 'server.log').read_text()[-2000:]}")
+    try:
+        return httpx.get(f"{url}/api/health", timeout=1, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False

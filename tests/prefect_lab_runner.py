@@ -1,0 +1,65 @@
+"""The process that serves the lab's flows, the way our supervisor will: run as a script by the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import prefect_lab
+from prefect import Flow
+from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+from prefect.types.entrypoint import EntrypointType
+
+TICK_S = 4
+NAMES = (
+    "approval",
+    "unkeyed",
+    "nested",
+    "sleeper",
+    "quick",
+    "caller",
+    "whereabouts",
+)
+
+
+async def serve(ready: Path) -> None:
+    runner = Runner(
+        name="lab", query_seconds=1, prefetch_seconds=3, pause_on_shutdown=False, limit=None
+    )
+    for name in NAMES:
+        await runner.aadd_deployment(await _deployment(name))
+    twin = RunnerDeployment.from_entrypoint(f"{prefect_lab.__file__}:whereabouts", name="twin")
+    await runner.aadd_deployment(twin)
+    ticking = await prefect_lab.quick.ato_deployment(
+        "ticking",
+        interval=TICK_S,
+        paused=True,
+        parameters={"diary": os.environ["LAB_TICKS"]},
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    await runner.aadd_deployment(ticking)
+    serving = asyncio.create_task(runner.start())
+    while not runner.started:
+        await asyncio.sleep(0.02)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    ready.write_text(str(time.time()))
+    await stop.wait()
+    await runner.astop()
+    await serving
+
+
+async def _deployment(name: str) -> RunnerDeployment:
+    flow: Flow[..., object] = getattr(prefect_lab, name)
+    return await flow.ato_deployment("lab", entrypoint_type=EntrypointType.MODULE_PATH)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

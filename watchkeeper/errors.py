@@ -1,0 +1,54 @@
+"""What the runner must do about a failure.
+
+    WatchkeeperError
+    ├── Transient        ask again, later
+    │   └── Throttled    ask again, when the vendor said so
+    ├── Permanent        asking again gives the same answer
+    │   ├── Refused      our own guard said no: nothing was sent
+    │   └── StaleFence   somebody else has taken this work over
+    ├── Ambiguous        sent, no answer: the far side may have done it
+    └── UserError        a person can mend it: one line, exit 2, nothing changed
+
+Texts never hold a secret: name the reference, not the value.
+"""
+
+from __future__ import annotations
+
+
+class WatchkeeperError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class Transient(WatchkeeperError):
+    """A fault that another attempt may not meet."""
+
+
+class Throttled(Transient):
+    """The vendor asked us to wait.
+
+    `wait_s` is what it asked for, already clamped; None where it did not say.
+    """
+
+    def __init__(self, message: str, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class Permanent(WatchkeeperError):
+    """A fault that every further attempt will meet."""
+
+
+class Refused(Permanent):
+    """Our own guard stopped the call before anything was sent."""
+
+
+class StaleFence(Permanent):
+    """A newer holder has this work: whatever we hold must not be written."""
+
+
+class Ambiguous(WatchkeeperError):
+    """The call was sent and its outcome is unknown: read back before sending again."""
+
+
+class UserError(WatchkeeperError):
+    """Something a person asked for that cannot be done: what, where, what to do."""

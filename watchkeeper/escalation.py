@@ -1,0 +1,29 @@
+"""Who is called when: the runbook's ladder against an incident's clock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from watchkeeper.incident import Incident
+from watchkeeper.runbook.model import Rung, Runbook
+
+
+def due_rungs(
+    runbook: Runbook, incident: Incident, acknowledged_at: datetime | None, now: datetime
+) -> tuple[Rung, ...]:
+    """The rungs that should have been called by now.
+
+    The first rung is the page that opens the incident. The ladder stops the moment somebody
+    acknowledges, takes over, or the service is well again; a severity that wakes nobody has none.
+    """
+    if not runbook.severity_level(incident.severity).pages:
+        return ()
+    stopped = [t for t in (acknowledged_at, incident.recovered_at) if t is not None]
+    if incident.taken_by is not None:
+        stopped.append(incident.opened_at)
+    at = min([now, *stopped])
+    waited = at - incident.opened_at
+    first, *later = sorted(runbook.escalation, key=lambda rung: rung.after) or [None]
+    if first is None:
+        return ()
+    return (first, *(rung for rung in later if rung.after <= waited and rung.after > first.after))

@@ -1,0 +1,163 @@
+"""What an outage may have cost: gaps, and the windows in which they are filled.
+
+Windows are half-open, [since, until). A bound of None is open: a resource that cannot be asked by
+time has one window over everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from watchkeeper.runbook.model import Resource
+
+
+class GapState(StrEnum):
+    OPEN = "open"
+    BOUNDED = "bounded"
+    FILLING = "filling"
+    FILLED = "filled"
+    RECONCILED = "reconciled"
+    WAIVED = "waived"
+
+    @property
+    def over(self) -> bool:
+        return self in (GapState.RECONCILED, GapState.WAIVED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One resource of one integration that no completed walk has covered since `since`."""
+
+    id: int
+    incident_id: int
+    integration: str
+    resource: str
+    state: GapState
+    since: datetime | None
+    until: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+    expected: int | None
+    present: int | None
+    missing: int | None
+    stale: int | None
+    note: str
+
+
+class WindowState(StrEnum):
+    PLANNED = "planned"
+    RUNNING = "running"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """[since, until) to be walked."""
+
+    since: datetime | None
+    until: datetime | None
+
+    def says(self) -> str:
+        def at(time: datetime | None) -> str:
+            return time.strftime("%H:%M:%S") if time else "…"
+
+        return f"{at(self.since)}–{at(self.until)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A slice of a gap with its checkpoint."""
+
+    id: int
+    gap_id: int
+    position: int
+    since: datetime | None
+    until: datetime | None
+    state: WindowState
+    cursor: str | None
+    pages: int
+    fetched: int
+    written: int
+
+    @property
+    def span(self) -> Span:
+        return Span(self.since, self.until)
+
+
+def lookback(resource: Resource) -> timedelta:
+    """How far before a watermark a walk starts again.
+
+    A list that lags its writes shows a record late, and each record by another lag: what is newer
+    than `watermark - lag` may still be missing from it. (vendors: MaintainX lists lag 1-2 h.)
+    """
+    return resource.list_lag + resource.overlap
+
+
+def walk_since(resource: Resource, watermark: datetime | None) -> datetime | None:
+    """Where the next walk starts: None walks everything."""
+    if watermark is None or resource.since_param is None:
+        return None
+    return watermark - lookback(resource)
+
+
+def settles_at(resources: tuple[Resource, ...], recovered_at: datetime) -> datetime:
+    """The first instant at which every list has shown all that was written before recovery."""
+    return recovered_at + max((lookback(r) for r in resources), default=timedelta(0))
+
+
+def plan_windows(
+    resource: Resource, since: datetime | None, until: datetime | None, at_most: int = 8
+) -> tuple[Span, ...]:
+    """Slice [since, until) into contiguous windows of at least a minute, at most `at_most`.
+
+    The union is exactly the gap, whatever its length; a resource without a time filter, or a gap
+    with an open end, is one window.
+    """
+    if resource.since_param is None or since is None or until is None or since >= until:
+        return (Span(since if resource.since_param else None, until if since else None),)
+    count = max(1, min(at_most, int((until - since) / timedelta(minutes=1))))
+    step = (until - since) / count
+    edges = [since + step * i for i in range(count)] + [until]
+    return tuple(Span(a, b) for a, b in zip(edges, edges[1:], strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A record by identity and version: what a comparison needs."""
+
+    record_id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Vendor against sink over one gap, record by record."""
+
+    expected: int
+    present: int
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.missing and not self.stale
+
+    def says(self) -> str:
+        return (
+            f"{self.present} of {self.expected} records present, "
+            f"{len(self.missing)} missing, {len(self.stale)} stale"
+        )
+
+
+def reconcile(vendor: tuple[Indexed, ...], sink: dict[str, str]) -> Reconciliation:
+    """Compare what the vendor lists with what the sink holds; versions compare as instants' text.
+
+    A sink that is ahead of a lagging list is not stale: versions are ISO times of one spelling, and
+    order as text.
+    """
+    latest = {r.record_id: r.version for r in sorted(vendor, key=lambda r: r.version)}
+    missing = tuple(sorted(i for i in latest if i not in sink))
+    stale = tuple(sorted(i for i, v in latest.items() if i in sink and sink[i] < v))
+    return Reconciliation(len(latest), len(latest) - len(missing), missing, stale)

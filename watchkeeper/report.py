@@ -1,0 +1,214 @@
+"""The incident report, rendered from the record alone.
+
+The shape is the source runbook's own template. What needs a person's judgement is left open with
+an owner and a due date, beside the facts it should be judged on; it is never made up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchkeeper.gaps import Gap
+from watchkeeper.incident import Incident, Milestone, TimelineEntry
+from watchkeeper.mitigation import Lease
+from watchkeeper.runbook.durations import words
+from watchkeeper.runbook.model import Runbook
+
+MAX_TEXT = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseEntry:
+    """One dated verdict of the incident."""
+
+    at: datetime
+    cause: str | None
+    verdict: str
+    severity: int
+    said_by: str
+    because: str
+    evidence: tuple[str, ...]
+    counter_evidence: tuple[str, ...]
+    ruled_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectEntry:
+    """One line of the ledger, in words."""
+
+    says: str
+    state: str
+    outcome: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that is known of one incident."""
+
+    incident: Incident
+    causes: tuple[CauseEntry, ...]
+    timeline: tuple[TimelineEntry, ...]
+    effects: tuple[EffectEntry, ...]
+    leases: tuple[Lease, ...]
+    gaps: tuple[Gap, ...]
+
+
+def render(record: Record, runbook: Runbook, now: datetime) -> str:
+    """Markdown. The same record renders to the same bytes, `now` apart while it is still open."""
+    incident = record.incident
+    level = runbook.severity_level(incident.severity)
+    end = incident.recovered_at or incident.closed_at or now
+    parts = [
+        f"# Incident report: {escape(incident.title)}",
+        f"**Status**: {incident.state} | **Verdict**: {incident.verdict} "
+        f"| **Cause**: {escape(incident.cause or 'not known')}",
+        f"**Date**: {incident.started_at:%Y-%m-%d}  \n"
+        f"**Severity**: {level.word} ({escape(level.definition)})  \n"
+        f"**Duration**: {_duration(end - incident.started_at)}"
+        f"{'' if incident.recovered_at else ' so far'}  \n"
+        f"**Impact**: {_impact(record)}",
+        "## Timeline",
+        _timeline(record.timeline),
+        "## Root cause",
+        _root_cause(record, runbook),
+        "## Resolution",
+        _resolution(record),
+        "## Data",
+        _data(record.gaps),
+        "## Action items",
+        _action_items(record, runbook, end),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+
+
+def escape(text: str) -> str:
+    """Foreign text as plain Markdown: no markup, no control or bidi characters, capped."""
+    flat = _CONTROL.sub(" ", text)
+    cut = flat if len(flat) <= MAX_TEXT else flat[: MAX_TEXT - 1] + "…"
+    return _MARKUP.sub(r"\\\1", cut)
+
+
+def _duration(length: timedelta) -> str:
+    minutes = max(0, int(length.total_seconds() // 60))
+    return f"{minutes // 60} hours {minutes % 60} minutes ({words(length)})"
+
+
+def _impact(record: Record) -> str:
+    touched = [g for g in record.gaps if g.expected]
+    if not record.gaps:
+        return "no resource was behind"
+    if not touched:
+        names = ", ".join(sorted(g.resource for g in record.gaps))
+        return f"sync of {escape(names)} halted; what it missed is not counted yet"
+    said = ", ".join(f"{g.expected} {g.resource}" for g in sorted(touched, key=lambda g: g.resource))
+    return f"sync halted; the vendor holds {escape(said)} in the time concerned"
+
+
+def _timeline(entries: tuple[TimelineEntry, ...]) -> str:
+    lines = []
+    for entry in sorted(entries, key=lambda e: (e.occurred_at, e.recorded_at)):
+        name = f"**{_MILESTONE_WORDS[entry.milestone]}** — " if entry.milestone else ""
+        lines.append(
+            f"- {entry.occurred_at:%H:%M:%S} - {name}{escape(entry.text)} ({escape(entry.actor)})"
+        )
+    return "\n".join(lines) or "- nothing was recorded"
+
+
+_MILESTONE_WORDS = {
+    Milestone.STARTED: "Harm started",
+    Milestone.DETECTED: "Alert triggered",
+    Milestone.PAGED: "On-call paged",
+    Milestone.DIAGNOSED: "Root cause identified",
+    Milestone.MITIGATED: "Mitigation applied",
+    Milestone.VERIFIED: "Recovery verified",
+    Milestone.RESOLVED: "Full recovery confirmed",
+    Milestone.CLOSED: "Closed: data whole",
+}
+
+
+def _root_cause(record: Record, runbook: Runbook) -> str:
+    if not record.causes:
+        return "No cause was found; nothing was changed on suspicion."
+    last = record.causes[-1]
+    rule = runbook.cause(last.cause) if last.cause else None
+    lines = [f"{escape(last.because)} (**{last.verdict}**, said by {escape(last.said_by)})"]
+    if rule:
+        lines.append(f"Runbook: {escape(rule.likely_cause)}. Check: {escape(rule.check)}")
+    lines += _bullets("For it", last.evidence)
+    lines += _bullets("Against it", last.counter_evidence)
+    lines += _bullets("Ruled out", tuple(f"{c}: {why}" for c, why in last.ruled_out))
+    earlier = [f"{c.at:%H:%M:%S} {c.cause or 'unknown'} ({c.verdict})" for c in record.causes[:-1]]
+    lines += _bullets("Earlier verdicts", tuple(earlier))
+    return "\n".join(lines)
+
+
+def _bullets(title: str, items: tuple[str, ...]) -> list[str]:
+    return [f"\n{title}:\n", *(f"- {escape(item)}" for item in items)] if items else []
+
+
+def _resolution(record: Record) -> str:
+    done = [
+        f"- {escape(e.says)}: {e.state}{f' ({escape(e.outcome)})' if e.outcome else ''}"
+        for e in record.effects
+    ]
+    left = [f"- still in force: {lease.kind} on {escape(lease.target)}" for lease in record.leases
+            if lease.ended_at is None]
+    return "\n".join([*done, *left]) or "Nothing was changed."
+
+
+def _data(gaps: tuple[Gap, ...]) -> str:
+    if not gaps:
+        return "No gap was opened."
+    head = "| resource | from | to | state | expected | present | missing | stale |"
+    rows = [
+        f"| {escape(g.resource)} | {_at(g.since)} | {_at(g.until)} | {g.state} "
+        f"| {_n(g.expected)} | {_n(g.present)} | {_n(g.missing)} | {_n(g.stale)} |"
+        for g in sorted(gaps, key=lambda g: g.resource)
+    ]
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+
+
+def _at(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}Z" if time else "the beginning"
+
+
+def _n(count: int | None) -> str:
+    return "not counted" if count is None else str(count)
+
+
+def _action_items(record: Record, runbook: Runbook, end: datetime) -> str:
+    """The template's three, each with the facts to judge it on. A person fills and owns them."""
+    due = f"{end + timedelta(days=7):%Y-%m-%d}"
+    facts = (
+        ("Implement (what would have prevented it?)", _prevention_fact(record)),
+        ("Add monitoring (what did we see too late?)", _detection_fact(record)),
+        ("Update runbook (what did it not say?)", _runbook_fact(record, runbook)),
+    )
+    return "\n".join(
+        f"- [ ] {what} — fact: {escape(fact)}; owner: not yet named; due: {due}"
+        for what, fact in facts
+    )
+
+
+def _prevention_fact(record: Record) -> str:
+    return f"cause {record.incident.cause or 'not known'} ({record.incident.verdict})"
+
+
+def _detection_fact(record: Record) -> str:
+    times = {e.milestone: e.occurred_at for e in record.timeline if e.milestone}
+    if Milestone.STARTED in times and Milestone.DETECTED in times:
+        late = times[Milestone.DETECTED] - times[Milestone.STARTED]
+        return f"harm began at most {words(late)} before it was detected"
+    return "when the harm began is not known"
+
+
+def _runbook_fact(record: Record, runbook: Runbook) -> str:
+    by_hand = [e for e in record.timeline if e.actor not in ("watchkeeper", "health")]
+    return f"{len(by_hand)} steps were taken by people; runbook of {runbook.display_name}"

@@ -1,0 +1,110 @@
+"""What an entry of integrations.yaml must keep to: by itself, and with its runbook."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from watchkeeper.runbook.document import Document, Loc
+from watchkeeper.runbook.integration import Integration, Watched
+from watchkeeper.runbook.problems import Problem, unknown
+
+LOOPBACK = "a sandbox stays on loopback: http://127.0.0.1:PORT is wanted"
+HTTPS = "a live integration speaks https with everyone outside: https:// is wanted"
+
+
+def entry_problems(document: Document, integration: Integration) -> Iterator[Problem]:
+    """Faults that the entry shows by itself."""
+    for loc, url, ours in _urls(integration):
+        fault = _url_fault(url, sandbox=integration.sandbox, ours=ours)
+        if fault:
+            yield document.problem(loc, fault)
+    for section, names in (
+        ("consumers", [consumer.name for consumer in integration.consumers]),
+        ("contacts", [contact.who for contact in integration.contacts]),
+    ):
+        for name in (name for name, count in Counter(names).items() if count > 1):
+            yield document.problem((section,), f"{name!r} is named twice")
+
+
+def watched_problems(document: Document, watched: Watched) -> Iterator[Problem]:
+    """Faults that show only with the runbook laid beneath the entry."""
+    integration, runbook = watched.integration, watched.runbook
+    if runbook.vendor != integration.vendor:
+        message = f"{integration.runbook!r} is the runbook of {runbook.vendor}, not of {{}}"
+        yield document.problem(("runbook",), message.format(integration.vendor))
+    if integration.organisation is not None and runbook.auth.organisation_header is None:
+        message = "would never be sent: the runbook's auth has no organisation_header"
+        yield document.problem(("organisation",), message)
+    yield from _inherited_urls(document, watched)
+    yield from _rotation(document, watched)
+    rungs = {rung.who for rung in runbook.escalation}
+    for index, contact in enumerate(integration.contacts):
+        if contact.who not in rungs:
+            message = unknown(contact.who, "rung of the escalation", rungs)
+            yield document.problem(("contacts", index, "who"), message)
+
+
+def _inherited_urls(document: Document, watched: Watched) -> Iterator[Problem]:
+    """The addresses that come from the runbook where the entry names none."""
+    integration = watched.integration
+    for field, given, url in (
+        ("base_url", integration.base_url, watched.base_url),
+        ("status_page_url", integration.status_page_url, watched.status_url),
+    ):
+        fault = url and not given and _url_fault(url, sandbox=integration.sandbox, ours=False)
+        if fault:
+            yield document.problem((field,), f"is missing, and the runbook's will not do: {fault}")
+
+
+def _rotation(document: Document, watched: Watched) -> Iterator[Problem]:
+    rotating = [
+        mitigation.name
+        for mitigation in watched.runbook.mitigations
+        if mitigation.action == "rotate_key" and mitigation.autonomy != "observe"
+    ]
+    if rotating and watched.integration.credential.reference.startswith("env:"):
+        message = (
+            "rotation needs a store that keeps versions: file:NAME "
+            f"(or override the mitigation {rotating[0]} to autonomy: observe)"
+        )
+        yield document.problem(("credential", "reference"), message)
+
+
+def _urls(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
+    """Each address in the entry, and whether it is one of our own services'."""
+    yield ("base_url",), integration.base_url, False
+    yield ("status_page_url",), integration.status_page_url, False
+    if integration.pager:
+        yield ("pager", "base_url"), integration.pager.base_url, False
+    if integration.service:
+        yield ("service", "health_url"), integration.service.health_url, True
+    for index, consumer in enumerate(integration.consumers):
+        yield ("consumers", index, "health_url"), consumer.health_url, True
+
+
+def _url_fault(url: str | None, *, sandbox: bool, ours: bool) -> str | None:
+    """Why a URL will not do. Never repeats it: somebody may have put a password in it."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL that can be called"
+    if not host:
+        return "is not a URL that can be called: it names no host"
+    if parts.username is not None or parts.password is not None:
+        return "a URL holds no user or password: name a secret by reference"
+    if sandbox:
+        return None if _on_loopback(host) else LOOPBACK
+    return None if ours or parts.scheme == "https" else HTTPS
+
+
+def _on_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

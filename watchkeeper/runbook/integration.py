@@ -1,0 +1,120 @@
+"""One company's use of a vendor: the shape of an entry in `integrations.yaml`.
+
+An integration is named `vendor@environment` or `vendor@environment/organisation`; everything that
+Watchkeeper keeps is keyed by that name.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from watchkeeper.runbook.model import Frozen, Name, Runbook, Span, Url
+
+INTEGRATION_NAME = r"^[a-z][a-z0-9_-]*@[a-z][a-z0-9_-]*(/[A-Za-z0-9_-]+)?$"
+SECRET_REFERENCE = r"^(file|env):\S+$"
+IntegrationName = Annotated[str, Field(pattern=INTEGRATION_NAME)]
+SecretReference = Annotated[str, Field(pattern=SECRET_REFERENCE)]
+
+
+class Credential(Frozen):
+    """The vendor's key by reference. Rotation needs a store that keeps versions (`file:`)."""
+
+    name: Name
+    reference: SecretReference
+
+
+class CommandRuntime(Frozen):
+    """A restart by a local command; it must return 0 once the consumer runs again."""
+
+    kind: Literal["command"] = "command"
+    restart: tuple[str, ...] = Field(min_length=1)
+    timeout: Span = timedelta(seconds=60)
+
+
+class Consumer(Frozen):
+    """A process of ours that holds the vendor's key and must be restarted to see a new one."""
+
+    name: Name
+    health_url: Url
+    fingerprint_field: str = "keyFingerprint"
+    boot_field: str = "bootId"
+    runtime: CommandRuntime
+
+
+class Service(Frozen):
+    """Our own integration service, whose health tells its faults from the vendor's."""
+
+    health_url: Url
+
+
+class Sink(Frozen):
+    """Where the vendor's records belong. `store` is Watchkeeper's own table."""
+
+    kind: Literal["store"] = "store"
+
+
+class PagerDuty(Frozen):
+    """PagerDuty Events v2; base_url and ca_file only for a stand-in."""
+
+    kind: Literal["pagerduty"] = "pagerduty"
+    routing_key: SecretReference
+    base_url: Url = "https://events.pagerduty.com"
+    ca_file: str | None = None
+
+
+class Contact(Frozen):
+    """A person or team on the escalation ladder, by the runbook's rung."""
+
+    who: str
+    name: str
+
+
+class Integration(Frozen):
+    """One entry of integrations.yaml, before its runbook is laid beneath it."""
+
+    name: IntegrationName
+    runbook: str
+    sandbox: bool = False
+    base_url: Url | None = None
+    status_page_url: Url | None = None
+    organisation: int | None = None
+    credential: Credential
+    sink: Sink = Sink()
+    service: Service | None = None
+    consumers: tuple[Consumer, ...] = ()
+    pager: PagerDuty | None = None
+    contacts: tuple[Contact, ...] = ()
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def vendor(self) -> str:
+        return self.name.partition("@")[0]
+
+    @property
+    def environment(self) -> str:
+        return self.name.partition("@")[2].partition("/")[0]
+
+
+class Watched(Frozen):
+    """An integration with its runbook, overrides applied: all that any decision needs to know."""
+
+    integration: Integration
+    runbook: Runbook
+
+    @property
+    def name(self) -> str:
+        return self.integration.name
+
+    @property
+    def base_url(self) -> str:
+        return self.integration.base_url or self.runbook.base_url
+
+    @property
+    def status_url(self) -> str | None:
+        page = self.runbook.status_page
+        if page is None:
+            return None
+        return (self.integration.status_page_url or page.url).rstrip("/") + page.path

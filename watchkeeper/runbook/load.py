@@ -1,0 +1,125 @@
+"""Runbooks and integrations from their files, or every problem at once.
+
+Both files are for people: what is wrong is told with its line and with what is allowed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from watchkeeper.diagnosis import CONFIRMATIONS, SYMPTOMS
+from watchkeeper.errors import UserError
+from watchkeeper.runbook.check import Vocabulary, cross_problems
+from watchkeeper.runbook.check_integration import entry_problems, watched_problems
+from watchkeeper.runbook.document import Document
+from watchkeeper.runbook.integration import Integration, Watched
+from watchkeeper.runbook.model import Frozen, Runbook
+from watchkeeper.runbook.overrides import lay_over
+from watchkeeper.runbook.problems import BadFile, Problem, unknown
+from watchkeeper.runbook.shape import shaped
+from watchkeeper.runbook.yaml_lines import read_document
+
+VOCABULARY = Vocabulary(frozenset(SYMPTOMS), frozenset(CONFIRMATIONS))
+SHIPPED_RUNBOOKS = Path(__file__).resolve().parents[2] / "runbooks"
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class IntegrationsFile(Frozen):
+    """The top of integrations.yaml; each entry is judged by itself."""
+
+    integrations: dict[str, dict[str, Any]]
+
+
+def load_runbook(path: Path, overrides: Mapping[str, object] = NOTHING) -> Runbook:
+    """One runbook file, with overrides laid over it. Raises BadFile; UserError without a file."""
+    runbook, problems = _runbook(path, Document.of(overrides))
+    if runbook is None or problems:
+        raise BadFile(problems)
+    return runbook
+
+
+def load_integrations(path: Path) -> dict[str, Integration]:
+    """All entries of integrations.yaml by name. Raises BadFile; UserError without a file."""
+    document = _integrations(path)
+    found: dict[str, Integration] = {}
+    problems = [problem for _, problem in document.problems]
+    for name in _entries(document):
+        integration, faults = _integration(document, name)
+        problems += [fault for fault in faults if fault not in problems]
+        if integration:
+            found[name] = integration
+    if problems:
+        raise BadFile(problems)
+    return found
+
+
+def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watched:
+    """One integration with its runbook and overrides.
+
+    Only this entry is judged: a mistake in another's does not end the watch over this one.
+    Raises BadFile with the problems of both files; UserError for an unknown name or a lost file.
+    """
+    document = _integrations(integrations)
+    if name not in _entries(document):
+        raise UserError(f"{integrations}: {unknown(name, 'integration', _entries(document))}")
+    integration, problems = _integration(document, name)
+    if integration is None:
+        raise BadFile(problems)
+    entry = document.below(("integrations", name))
+    path = _runbook_path(integration.runbook, entry, runbooks or SHIPPED_RUNBOOKS)
+    runbook, faults = _runbook(path, entry.below(("overrides",)))
+    watched = Watched(integration=integration, runbook=runbook) if runbook else None
+    problems += faults + (list(watched_problems(entry, watched)) if watched else [])
+    if watched is None or problems:
+        raise BadFile(dict.fromkeys(problems))
+    return watched
+
+
+def _runbook(path: Path, overrides: Document) -> tuple[Runbook | None, list[Problem]]:
+    document = lay_over(read_document(path), overrides)
+    runbook, problems = shaped(Runbook, document)
+    disagreements = cross_problems(document, VOCABULARY)
+    told = {(problem.path, problem.field) for problem in disagreements}
+    return runbook, [p for p in problems if (p.path, p.field) not in told] + disagreements
+
+
+def _integrations(path: Path) -> Document:
+    if not path.exists():
+        raise UserError(
+            f"{path} does not exist: copy docs/integrations.sample.yaml there and fill it in, "
+            "or try `watchkeeper up --sandbox`"
+        )
+    document = read_document(path)
+    top, problems = shaped(IntegrationsFile, document)
+    if top is None:
+        raise BadFile(problems)
+    return document
+
+
+def _entries(document: Document) -> dict[str, Any]:
+    entries = document.get(("integrations",))
+    return entries if isinstance(entries, dict) else {}
+
+
+def _integration(document: Document, name: str) -> tuple[Integration | None, list[Problem]]:
+    """One entry, its key taken for its name, and what is wrong with it."""
+    entry = document.below(("integrations", name))
+    if "name" in _entries(document)[name]:
+        return None, [entry.problem(("name",), "the name is the entry's key; leave this out")]
+    named = Document({**_entries(document)[name], "name": name}, entry.places, entry.problems)
+    integration, problems = shaped(Integration, named)
+    if integration:
+        problems += entry_problems(entry, integration)
+    return integration, problems
+
+
+def _runbook_path(runbook: str, entry: Document, folder: Path) -> Path:
+    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if runbook not in known:
+        raise BadFile(
+            [entry.problem(("runbook",), unknown(runbook, f"runbook in {folder}", known))]
+        )
+    return known[runbook]

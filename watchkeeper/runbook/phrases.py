@@ -1,0 +1,119 @@
+"""Pydantic's complaints in the words of the person who wrote the file: what is allowed there.
+
+Values that stand where a secret is named are never repeated: somebody may have pasted the secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from watchkeeper.runbook.durations import words
+from watchkeeper.runbook.integration import INTEGRATION_NAME, SECRET_REFERENCE
+from watchkeeper.runbook.model import NAME, PATH, URL
+from watchkeeper.runbook.problems import quoted, unknown
+
+DURATION = "a duration reads like 15s, 5 min, 1h30m or 2d"
+
+_SHAPES = {
+    NAME: "a name is lower-case letters, digits, - and _, beginning with a letter",
+    URL: "a URL begins with http:// or https:// and has no spaces",
+    PATH: "a path begins with / and has no spaces",
+    SECRET_REFERENCE: "a secret is named by reference: file:NAME or env:NAME",
+    INTEGRATION_NAME: "an integration is named vendor@environment or vendor@environment/organisation",
+}
+_SECRET_FIELDS = frozenset({"credential", "reference", "routing_key"})
+_KINDS = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
+
+# Error type -> what is allowed instead, from the error's context and the field's bounds.
+_ALLOWED: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "literal_error": lambda ctx, _: f"allowed: {ctx['expected']}",
+    "string_pattern_mismatch": lambda ctx, _: _SHAPES.get(ctx["pattern"], ctx["pattern"]),
+    "string_too_long": lambda ctx, _: f"at most {ctx['max_length']} characters",
+    "string_type": lambda ctx, _: "text is wanted: put it in quotes",
+    "value_error": lambda ctx, _: str(ctx["error"]),
+    "time_delta_type": lambda ctx, _: DURATION,
+    "time_delta_parsing": lambda ctx, _: DURATION,
+    "bool_type": lambda ctx, _: "true or false",
+    "int_type": lambda ctx, bounds: f"a whole number{bounds and ', '}{bounds}",
+    "float_type": lambda ctx, bounds: f"a number{bounds and ', '}{bounds}",
+    **dict.fromkeys(
+        ("greater_than", "greater_than_equal", "less_than", "less_than_equal"),
+        lambda ctx, bounds: bounds,
+    ),
+}
+
+
+def phrase(
+    errors: Sequence[ErrorDetails], loc: tuple[str | int, ...], model: type[BaseModel]
+) -> str:
+    """One sentence for all of the errors at one location; a union's branches are joined by `or`."""
+    first = errors[0]
+    owner = owner_of(loc, model)
+    if first["type"] == "missing":
+        return "is missing"
+    if first["type"] == "extra_forbidden":
+        return unknown(loc[-1], "key", owner.model_fields if owner else ())
+    allowed = "; or ".join(dict.fromkeys(_allowed(error, loc, owner) for error in errors))
+    return f"{_given(first['input'], loc)}; {allowed}"
+
+
+def owner_of(loc: tuple[str | int, ...], model: type[BaseModel]) -> type[BaseModel] | None:
+    """The model that the last key of a location belongs to."""
+    here: type[BaseModel] | None = model
+    for key in (part for part in loc[:-1] if isinstance(part, str)):
+        field = here.model_fields.get(key) if here else None
+        here = _model_within(field.annotation) if field else None
+    return here
+
+
+def _allowed(error: ErrorDetails, loc: tuple[str | int, ...], owner: type[BaseModel] | None) -> str:
+    kind, ctx = error["type"], error.get("ctx", {})
+    if kind in _KINDS:
+        return f"{_KINDS[kind]} is wanted"
+    if kind == "too_short":
+        return f"at least {ctx['min_length']} wanted"
+    if kind == "too_long":
+        return f"at most {ctx['max_length']} wanted"
+    field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
+    tell = _ALLOWED.get(kind)
+    return tell(ctx, _bounds(field)) if tell else error["msg"]
+
+
+def _given(value: object, loc: tuple[str | int, ...]) -> str:
+    if value is None:
+        return "is empty"
+    if isinstance(value, dict | list):
+        return (
+            f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value)} is not allowed"
+        )
+    if _SECRET_FIELDS.intersection(loc):
+        return "what stands here is not allowed"
+    return f"{quoted(value)} is not allowed"
+
+
+def _bounds(field: FieldInfo | None) -> str:
+    """`1 to 4`, `1 or more`, `more than 0`: from the bounds declared on a field."""
+    found: dict[str, object] = {}
+    for mark in field.metadata if field else ():
+        found |= {name: getattr(mark, name) for name in ("ge", "gt", "le") if hasattr(mark, name)}
+    low, high = found.get("ge"), found.get("le")
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    if low is not None:
+        return f"{low} or more"
+    above = found.get("gt")
+    if above is None:
+        return ""
+    return f"more than {words(above) if isinstance(above, timedelta) else above}"
+
+
+def _model_within(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_within, get_args(annotation))), None)

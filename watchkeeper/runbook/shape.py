@@ -1,0 +1,51 @@
+"""Documents against the typed models: every value of the right kind, every key known."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from watchkeeper.runbook.document import Document, Loc
+from watchkeeper.runbook.phrases import phrase
+from watchkeeper.runbook.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def shaped(model: type[M], document: Document) -> tuple[M | None, list[Problem]]:
+    """The typed value, or None and every reason against it; the reader's own problems included."""
+    problems = [problem for _, problem in document.problems]
+    try:
+        return strictly(model, document.data), problems
+    except ValidationError as error:
+        return None, problems + _problems(model, document, error.errors(include_url=False))
+
+
+def strictly(model: type[M], data: object) -> M:
+    """Validate as JSON: lists are tuples, but text is never a number and a number never text."""
+    return model.model_validate_json(json.dumps(data, default=repr), strict=True)
+
+
+def _problems(
+    model: type[BaseModel], document: Document, errors: list[ErrorDetails]
+) -> list[Problem]:
+    together: dict[Loc, list[ErrorDetails]] = {}
+    for error in errors:
+        together.setdefault(_written(document.data, error["loc"]), []).append(error)
+    return [document.problem(at, phrase(found, at, model)) for at, found in together.items()]
+
+
+def _written(data: object, loc: Loc) -> Loc:
+    """The part of pydantic's location that exists in the file, without its names for branches."""
+    kept: Loc = ()
+    for part in loc:
+        if isinstance(data, dict) and isinstance(part, str):
+            kept, data = (*kept, part), data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            kept, data = (*kept, part), data[part]
+        else:
+            break
+    return kept

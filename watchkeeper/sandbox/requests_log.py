@@ -1,0 +1,68 @@
+"""Who asked for what: the far side's own count, bounded in memory."""
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from watchkeeper.sandbox.clock import iso
+
+KEPT = 200_000
+NUMBER = re.compile(r"/\d+(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    at: datetime
+    method: str
+    path: str
+    caller: str
+    key: str
+    status: int
+
+
+class RequestLog:
+    """`arrivals` are epoch seconds in order, counted when a request comes, answered or not."""
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry] = deque(maxlen=KEPT)
+        self.arrivals: list[float] = []
+        self.by_key: dict[str, list[float]] = {}
+
+    def arrived(self, key: str, at: datetime) -> None:
+        for times in (self.arrivals, self.by_key.setdefault(key, [])):
+            # Wall clocks step back; the windows count on an ordered list.
+            times.append(max(at.timestamp(), times[-1] if times else 0.0))
+            if len(times) > 2 * KEPT:
+                del times[:KEPT]
+
+    def answered(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def summary(self, since: datetime | None) -> dict[str, Any]:
+        return summary([e for e in self.entries if since is None or e.at >= since])
+
+
+def caller_of(user_agent: str) -> str:
+    return (user_agent.split() or ["none"])[0]
+
+
+def path_kind(path: str) -> str:
+    """`/workorders/17/status` counts as `/workorders/{id}/status`."""
+    return NUMBER.sub("/{id}", path)
+
+
+def summary(entries: Iterable[Entry]) -> dict[str, Any]:
+    rows = list(entries)
+    seconds = Counter(iso(e.at.replace(microsecond=0)) for e in rows)
+    return {
+        "total": len(rows),
+        "by_second": [[second, count] for second, count in sorted(seconds.items())],
+        "by_status": dict(Counter(str(e.status) for e in rows)),
+        "by_path": dict(Counter(f"{e.method} {path_kind(e.path)}" for e in rows)),
+        "by_caller": dict(Counter(e.caller for e in rows)),
+        "by_key": dict(Counter(e.key for e in rows)),
+        "throttled": sum(e.status == 429 for e in rows),
+    }

@@ -1,0 +1,95 @@
+"""The effects ledger: what was planned, what was sent, what is known to have happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from watchkeeper.effects import REGISTRY, Effect, EffectState
+from watchkeeper.report import EffectEntry
+from watchkeeper.store.tables import EffectRow
+
+
+def state_of(session: Session, effect: Effect) -> EffectState:
+    row = _row(session, effect)
+    return EffectState.PLANNED if row is None else EffectState(row.state)
+
+
+def sending(session: Session, effect: Effect, fence: int, now: datetime) -> None:
+    """Written and committed before the call, so that a death in it leaves a trace."""
+    row = _row(session, effect) or _planned(effect, fence, now)
+    row.state, row.sent_at, row.fence = EffectState.SENDING, now, fence
+    row.attempts += 1
+    session.add(row)
+    session.flush()
+
+
+def settle(
+    session: Session, effect: Effect, state: EffectState, outcome: str, fence: int, now: datetime
+) -> None:
+    row = _row(session, effect) or _planned(effect, fence, now)
+    row.state, row.outcome, row.settled_at, row.fence = state, outcome[:500], now, fence
+    session.add(row)
+    session.flush()
+
+
+def unsettled(session: Session, incident_id: int) -> list[tuple[str, str, EffectState]]:
+    """(step, target, state) of every effect whose outcome is not final."""
+    rows = session.exec(select(EffectRow).where(EffectRow.incident_id == incident_id))
+    return [
+        (row.step, row.target, EffectState(row.state))
+        for row in rows
+        if not EffectState(row.state).settled
+    ]
+
+
+def entries(session: Session, incident_id: int) -> tuple[EffectEntry, ...]:
+    rows = session.exec(
+        select(EffectRow).where(EffectRow.incident_id == incident_id).order_by(col(EffectRow.id))
+    )
+    return tuple(
+        EffectEntry(
+            says=REGISTRY[row.step].says.format(target=row.target),
+            state=row.state,
+            outcome=row.outcome,
+            at=row.settled_at,
+        )
+        for row in rows
+    )
+
+
+def count_since(session: Session, step: str, target: str, since: datetime) -> int:
+    """How often a step was done on a target since then: what a cap counts."""
+    rows = session.exec(
+        select(EffectRow.state)
+        .where(EffectRow.step == step)
+        .where(col(EffectRow.target).startswith(target))
+        .where(col(EffectRow.settled_at) >= since)
+    )
+    return sum(1 for state in rows if EffectState(state) is not EffectState.REJECTED)
+
+
+def _row(session: Session, effect: Effect) -> EffectRow | None:
+    return session.exec(
+        select(EffectRow)
+        .where(EffectRow.incident_id == effect.incident_id)
+        .where(EffectRow.round == effect.round)
+        .where(EffectRow.step == effect.kind.step)
+        .where(EffectRow.target == effect.target)
+        .with_for_update()
+    ).first()
+
+
+def _planned(effect: Effect, fence: int, now: datetime) -> EffectRow:
+    return EffectRow(
+        incident_id=effect.incident_id,
+        round=effect.round,
+        step=effect.kind.step,
+        target=effect.target,
+        promise=effect.kind.promise,
+        dedup_key=effect.dedup_key,
+        state=EffectState.PLANNED,
+        fence=fence,
+        planned_at=now,
+    )

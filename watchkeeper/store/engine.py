@@ -1,0 +1,112 @@
+"""The door to the database: one engine, a read and a write transaction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlmodel import Session
+
+from watchkeeper.errors import UserError
+from watchkeeper.store.schema import ensure_schema
+
+BUSY_TIMEOUT_MS = 15_000
+
+
+class Store:
+    """A database whose schema is ours. Transactions are short; values, not rows, leave them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(watchkeeper_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction; on SQLite it takes the write lock at once, so that what it read stays
+        true until it commits."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Connect, bring the schema up to date, and refuse one that is newer than this program.
+
+    Raises UserError naming the database without its password.
+    """
+    engine = _engine(url)
+    try:
+        ensure_schema(engine)
+    except OperationalError as error:
+        engine.dispose()
+        shown = make_url(url).render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UserError(
+            f"database {shown} cannot be reached: {reason}; check WATCHKEEPER_DATABASE_URL"
+        ) from None
+    except UserError:
+        engine.dispose()
+        raise
+    return Store(engine)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise UserError(
+                f"database kind {parsed.get_backend_name()!r} is not known; sqlite:/// or postgresql://"
+            )
+        if parsed.get_backend_name() == "postgresql":
+            return create_engine(parsed, pool_pre_ping=True, pool_size=5)
+        _prepare_file(parsed.database)
+        engine = create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError):
+        raise UserError(
+            "WATCHKEEPER_DATABASE_URL is not a database URL; sqlite:///FILE or postgresql://HOST/NAME"
+        ) from None
+    _tune_sqlite(engine)
+    return engine
+
+
+def _prepare_file(name: str | None) -> None:
+    if not name or name == ":memory:":
+        raise UserError("an in-memory database forgets its incidents; give sqlite:///FILE")
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise UserError(f"database file {path} cannot be made: {error.strerror}") from None
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi_connection: Any, _record: Any) -> None:
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("watchkeeper_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,302 @@
+"""Incidents, their causes and their timeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from watchkeeper.diagnosis import Cause, Diagnosis, Verdict
+from watchkeeper.errors import UserError
+from watchkeeper.incident import Incident, Milestone, State, TimelineEntry, check_move
+from watchkeeper.report import CauseEntry
+from watchkeeper.store.rows import value_of
+from watchkeeper.store.tables import CauseRow, IncidentRow, TimelineRow
+
+
+def open_or_join(
+    session: Session,
+    *,
+    integration: str,
+    diagnosis_summary: str,
+    severity: int,
+    opened_by: str,
+    started_at: datetime,
+    now: datetime,
+    reopen_since: datetime,
+) -> tuple[Incident, bool]:
+    """The integration's one open incident, and whether this call opened it.
+
+    One that closed at or after `reopen_since` is opened again under its old id.
+    """
+    if (found := current(session, integration)) is not None:
+        return found, False
+    if (back := _reopen(session, integration, now, reopen_since)) is not None:
+        return back, True
+    row = IncidentRow(
+        integration=integration,
+        open_key=integration,
+        state=State.OPEN,
+        verdict=Verdict.INCONCLUSIVE,
+        severity=severity,
+        summary=diagnosis_summary,
+        opened_by=opened_by,
+        started_at=started_at,
+        opened_at=now,
+        state_since=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        # Somebody else opened it between our look and our insert.
+        joined = current(session, integration)
+        if joined is None:
+            raise
+        return joined, False
+    return value_of(Incident, row), True
+
+
+def _reopen(
+    session: Session, integration: str, now: datetime, since: datetime
+) -> Incident | None:
+    row = session.exec(
+        select(IncidentRow)
+        .where(IncidentRow.integration == integration)
+        .where(col(IncidentRow.closed_at) >= since)
+        .order_by(col(IncidentRow.closed_at).desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    row.open_key, row.state, row.state_since = integration, State.OPEN, now
+    row.round += 1
+    row.closed_at = row.recovered_at = row.settles_at = None
+    session.add(row)
+    session.flush()
+    return value_of(Incident, row)
+
+
+def current(session: Session, integration: str) -> Incident | None:
+    row = session.exec(select(IncidentRow).where(IncidentRow.open_key == integration)).first()
+    return None if row is None else value_of(Incident, row)
+
+
+def get(session: Session, incident_id: int) -> Incident:
+    return value_of(Incident, _row(session, incident_id))
+
+
+def listed(session: Session, only_open: bool = False, at_most: int = 50) -> list[Incident]:
+    query = select(IncidentRow).order_by(col(IncidentRow.id).desc()).limit(at_most)
+    if only_open:
+        query = query.where(col(IncidentRow.open_key).is_not(None))
+    return [value_of(Incident, row) for row in session.exec(query)]
+
+
+def move(session: Session, incident_id: int, to: State, now: datetime) -> Incident:
+    """Change the state by the incident's own rules; moving to where it is already does nothing."""
+    row = _row(session, incident_id)
+    incident = value_of(Incident, row)
+    if incident.state is to:
+        return incident
+    check_move(incident, to)
+    row.state, row.state_since = to, now
+    if to is State.CLOSED:
+        row.open_key, row.closed_at = None, now
+    session.add(row)
+    session.flush()
+    return value_of(Incident, row)
+
+
+def recovered(session: Session, incident_id: int, at: datetime, settles_at: datetime) -> None:
+    row = _row(session, incident_id)
+    row.recovered_at, row.settles_at = at, settles_at
+    session.add(row)
+
+
+def relapse(session: Session, incident_id: int, now: datetime) -> Incident:
+    """A repair that did not hold, or a person who wants the chain again: a new round from open."""
+    row = _row(session, incident_id)
+    row.round += 1
+    row.recovered_at = row.settles_at = None
+    session.add(row)
+    return move(session, incident_id, State.OPEN, now)
+
+
+def take(session: Session, incident_id: int, by: str | None) -> None:
+    row = _row(session, incident_id)
+    row.taken_by = by
+    session.add(row)
+
+
+def next_epoch(session: Session, incident_id: int) -> int:
+    row = _row(session, incident_id)
+    row.epoch += 1
+    session.add(row)
+    return row.epoch
+
+
+def add_diagnosis(
+    session: Session, incident_id: int, diagnosis: Diagnosis, now: datetime, by: str
+) -> None:
+    """Write the ranked causes down, dated, and let the incident show the leading one."""
+    ruled = [{"cause": r.cause, "because": r.because} for r in diagnosis.ruled_out]
+    for rank, cause in enumerate(diagnosis.causes):
+        session.add(_cause_row(incident_id, rank, cause, ruled, now, by))
+    if not diagnosis.causes:
+        session.add(
+            CauseRow(
+                incident_id=incident_id,
+                at=now,
+                rank=0,
+                verdict=diagnosis.verdict,
+                severity=diagnosis.severity or 4,
+                said_by=by,
+                because=diagnosis.because,
+                ruled_out=ruled,
+            )
+        )
+    _show(
+        session,
+        incident_id,
+        diagnosis.cause,
+        diagnosis.verdict,
+        diagnosis.severity,
+        diagnosis.because,
+    )
+
+
+def correct(
+    session: Session,
+    incident_id: int,
+    *,
+    cause: str | None,
+    severity: int | None,
+    by: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """A person overrules: their word is the newest row of rank 0."""
+    row = _row(session, incident_id)
+    session.add(
+        CauseRow(
+            incident_id=incident_id,
+            at=now,
+            rank=0,
+            cause=cause or row.cause,
+            verdict=Verdict.CONFIRMED if cause else row.verdict,
+            severity=severity or row.severity,
+            said_by=by,
+            because=reason,
+        )
+    )
+    verdict = Verdict.CONFIRMED if cause else Verdict(row.verdict)
+    _show(session, incident_id, cause or row.cause, verdict, severity or row.severity, reason)
+
+
+def causes(session: Session, incident_id: int) -> tuple[CauseEntry, ...]:
+    """Leading causes only, oldest first."""
+    rows = session.exec(
+        select(CauseRow)
+        .where(CauseRow.incident_id == incident_id, CauseRow.rank == 0)
+        .order_by(col(CauseRow.id))
+    )
+    return tuple(
+        CauseEntry(
+            at=row.at,
+            cause=row.cause,
+            verdict=row.verdict,
+            severity=row.severity,
+            said_by=row.said_by,
+            because=row.because,
+            evidence=tuple(row.evidence),
+            counter_evidence=tuple(row.counter_evidence),
+            ruled_out=tuple((r["cause"], r["because"]) for r in row.ruled_out),
+        )
+        for row in rows
+    )
+
+
+def note(
+    session: Session,
+    incident_id: int,
+    text: str,
+    *,
+    now: datetime,
+    actor: str = "watchkeeper",
+    milestone: Milestone | None = None,
+    occurred_at: datetime | None = None,
+) -> bool:
+    """Append to the timeline. A milestone that is there already is kept as it was: False."""
+    if milestone is not None and _has(session, incident_id, milestone):
+        return False
+    session.add(
+        TimelineRow(
+            incident_id=incident_id,
+            occurred_at=occurred_at or now,
+            recorded_at=now,
+            milestone=milestone,
+            actor=actor,
+            text=text,
+        )
+    )
+    return True
+
+
+def timeline(session: Session, incident_id: int) -> tuple[TimelineEntry, ...]:
+    rows = session.exec(
+        select(TimelineRow)
+        .where(TimelineRow.incident_id == incident_id)
+        .order_by(col(TimelineRow.occurred_at), col(TimelineRow.id))
+    )
+    return tuple(value_of(TimelineEntry, row) for row in rows)
+
+
+def _has(session: Session, incident_id: int, milestone: Milestone) -> bool:
+    query = select(TimelineRow.id).where(
+        TimelineRow.incident_id == incident_id, TimelineRow.milestone == milestone
+    )
+    return session.exec(query).first() is not None
+
+
+def _row(session: Session, incident_id: int) -> IncidentRow:
+    row = session.exec(
+        select(IncidentRow).where(IncidentRow.id == incident_id).with_for_update()
+    ).first()
+    if row is None:
+        raise UserError(f"there is no INC-{incident_id}: see `watchkeeper incident list`")
+    return row
+
+
+def _cause_row(
+    incident_id: int, rank: int, cause: Cause, ruled: list[dict[str, str]], now: datetime, by: str
+) -> CauseRow:
+    return CauseRow(
+        incident_id=incident_id,
+        at=now,
+        rank=rank,
+        cause=cause.cause,
+        verdict=cause.verdict,
+        severity=cause.severity,
+        said_by=by,
+        because=cause.because,
+        evidence=list(cause.evidence),
+        counter_evidence=list(cause.counter_evidence),
+        ruled_out=[dict(r) for r in ruled],
+    )
+
+
+def _show(
+    session: Session,
+    incident_id: int,
+    cause: str | None,
+    verdict: Verdict,
+    severity: int | None,
+    summary: str,
+) -> None:
+    row = _row(session, incident_id)
+    row.cause, row.verdict, row.summary = cause, verdict, summary
+    row.severity = severity or row.severity
+    session.add(row)

@@ -1,0 +1,84 @@
+"""Fenced leases on a piece of work: who may do it now, and until when without a sign of life."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, select
+
+from watchkeeper.errors import StaleFence
+from watchkeeper.store.tables import LockRow
+
+
+def acquire(
+    session: Session, name: str, holder: str, now: datetime, ttl: timedelta, note: str = ""
+) -> int | None:
+    """The new fence, or None while somebody else holds it. The same holder may take it again.
+
+    A reservation made with `reserve` is taken by naming its holder.
+    """
+    row = _row(session, name)
+    if row is None:
+        session.add(
+            LockRow(name=name, holder=holder, fence=1, expires_at=now + ttl, note=note)
+        )
+        session.flush()
+        return 1
+    if row.holder not in (None, holder) and row.expires_at > now:
+        return None
+    row.holder, row.expires_at, row.note = holder, now + ttl, note
+    row.fence += 1
+    session.add(row)
+    session.flush()
+    return row.fence
+
+
+def hand_over(
+    session: Session, name: str, reserved_for: str, holder: str, now: datetime, ttl: timedelta
+) -> int | None:
+    """Take a lock that was reserved for us under another name, or is free."""
+    row = _row(session, name)
+    if row is not None and row.holder == reserved_for:
+        row.holder = holder
+        session.add(row)
+        session.flush()
+    return acquire(session, name, holder, now, ttl)
+
+
+def extend(
+    session: Session, name: str, fence: int, now: datetime, ttl: timedelta, note: str = ""
+) -> None:
+    """A sign of life. Raises StaleFence once somebody else has taken over."""
+    row = check(session, name, fence)
+    row.expires_at, row.note = now + ttl, note
+    session.add(row)
+
+
+def release(session: Session, name: str, fence: int, now: datetime) -> None:
+    """Let go, if it is still ours; the fence stays, so that it never goes back."""
+    row = _row(session, name)
+    if row is not None and row.fence == fence:
+        row.holder, row.expires_at, row.note = None, now, ""
+        session.add(row)
+
+
+def check(session: Session, name: str, fence: int) -> LockRow:
+    row = _row(session, name)
+    if row is None or row.fence != fence or row.holder is None:
+        raise StaleFence(f"{name} has been taken over: nothing more is written by this run")
+    return row
+
+
+def held(session: Session, name: str, now: datetime) -> bool:
+    row = session.exec(select(LockRow).where(LockRow.name == name)).first()
+    return row is not None and row.holder is not None and row.expires_at > now
+
+
+def describe(session: Session, name: str) -> tuple[str | None, datetime | None, str]:
+    """(holder, expires_at, note), for people to see."""
+    row = session.exec(select(LockRow).where(LockRow.name == name)).first()
+    return (None, None, "") if row is None else (row.holder, row.expires_at, row.note)
+
+
+def _row(session: Session, name: str) -> LockRow | None:
+    return session.exec(select(LockRow).where(LockRow.name == name).with_for_update()).first()

@@ -1,0 +1,63 @@
+"""Pages: one a rung and incident, under one dedup key from trigger to resolve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from watchkeeper.store.rows import value_of
+from watchkeeper.store.tables import PageRow
+
+TRIGGERED, RESOLVED = "triggered", "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageEntry:
+    """One alert at the pager as we know it."""
+
+    incident_id: int
+    level: int
+    who: str
+    dedup_key: str
+    state: str
+    triggered_at: datetime | None
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+
+
+def triggered(
+    session: Session, incident_id: int, level: int, who: str, dedup_key: str, now: datetime
+) -> None:
+    row = _row(session, incident_id, level) or PageRow(
+        incident_id=incident_id, level=level, who=who, dedup_key=dedup_key, state=TRIGGERED
+    )
+    row.state, row.triggered_at, row.resolved_at = TRIGGERED, row.triggered_at or now, None
+    session.add(row)
+
+
+def resolved(session: Session, incident_id: int, level: int, now: datetime) -> None:
+    row = _row(session, incident_id, level)
+    if row is not None:
+        row.state, row.resolved_at = RESOLVED, now
+        session.add(row)
+
+
+def acknowledge(session: Session, incident_id: int, now: datetime) -> None:
+    for row in session.exec(select(PageRow).where(PageRow.incident_id == incident_id)):
+        row.acknowledged_at = row.acknowledged_at or now
+        session.add(row)
+
+
+def of_incident(session: Session, incident_id: int) -> tuple[PageEntry, ...]:
+    rows = session.exec(
+        select(PageRow).where(PageRow.incident_id == incident_id).order_by(col(PageRow.level))
+    )
+    return tuple(value_of(PageEntry, row) for row in rows)
+
+
+def _row(session: Session, incident_id: int, level: int) -> PageRow | None:
+    return session.exec(
+        select(PageRow).where(PageRow.incident_id == incident_id, PageRow.level == level)
+    ).first()

@@ -1,0 +1,64 @@
+"""The `store` sink's table: upserts on the hot path, guarded by version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from watchkeeper.store.tables import RecordRow
+
+_TABLE: Table = RecordRow.__table__  # type: ignore[attr-defined]  # SQLModel hides it from mypy
+
+
+def upsert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert or replace by (integration, resource, record_id); an older version never wins.
+
+    Rows are dicts of the table's columns. One prepared statement for all rows: `.values([...])`
+    would compile a statement of thousands of parameters.
+    """
+    if rows:
+        session.connection().execute(_statement(session), list(rows))
+
+
+def _statement(session: Session) -> Insert:
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert(_TABLE) if dialect == "postgresql" else sqlite.insert(_TABLE)
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=["integration", "resource", "record_id"],
+        set_={
+            "version": new.version,
+            "payload": new.payload,
+            "written_at": new.written_at,
+            "deleted_at": None,
+        },
+        where=(new.version > _TABLE.c.version) | (_TABLE.c.deleted_at.is_not(None)),
+    )
+
+
+def versions(session: Session, integration: str, resource: str) -> dict[str, str]:
+    """record id -> version of everything held and not deleted."""
+    rows = session.exec(
+        select(RecordRow.record_id, RecordRow.version)
+        .where(RecordRow.integration == integration, RecordRow.resource == resource)
+        .where(col(RecordRow.deleted_at).is_(None))
+    )
+    return {record_id: version for record_id, version in rows}
+
+
+def count(session: Session, integration: str, resource: str) -> int:
+    return len(versions(session, integration, resource))
+
+
+def mark_deleted(
+    session: Session, integration: str, resource: str, record_id: str, now: datetime
+) -> None:
+    row = session.get(RecordRow, (integration, resource, record_id))
+    if row is not None:
+        row.deleted_at = now
+        session.add(row)

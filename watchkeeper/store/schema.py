@@ -1,0 +1,52 @@
+"""The schema's revision: brought up to date by Alembic, never run against a newer one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from watchkeeper.errors import UserError
+
+HEAD = "0001"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def ensure_schema(engine: Engine) -> None:
+    """Upgrade an older or empty database; refuse one of a revision that this program lacks."""
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision == HEAD:
+        return
+    if revision is not None and revision not in _known():
+        raise UserError(
+            f"the database has schema {revision}, newer than this program's {HEAD}: "
+            "upgrade Watchkeeper, or point WATCHKEEPER_DATABASE_URL elsewhere"
+        )
+    upgrade(engine)
+
+
+def upgrade(engine: Engine) -> None:
+    # Alembic is imported only here: every other start must not pay for it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    writer = engine.execution_options(watchkeeper_write=True)
+    with writer.begin() as connection:
+        if _revision(connection) == HEAD:
+            return
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return str(found) if found is not None else None
+
+
+def _known() -> set[str]:
+    return {path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")}

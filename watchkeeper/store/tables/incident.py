@@ -1,0 +1,106 @@
+"""An incident and all that is told of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from watchkeeper.store.columns import UtcDateTime
+
+
+class IncidentRow(SQLModel, table=True):
+    """`open_key` is the integration's name while the incident is open, NULL afterwards: its unique
+    index is what keeps an integration to one open incident, on every database."""
+
+    __tablename__ = "incidents"
+
+    id: int | None = Field(default=None, primary_key=True)
+    integration: str = Field(index=True)
+    open_key: str | None = Field(default=None, unique=True)
+    state: str
+    cause: str | None = None
+    verdict: str
+    severity: int
+    summary: str
+    opened_by: str
+    taken_by: str | None = None
+    epoch: int = 0
+    round: int = 1
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    state_since: datetime = Field(sa_type=UtcDateTime)
+    recovered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    settles_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class CauseRow(SQLModel, table=True):
+    """One dated verdict; the newest row of the highest rank is what the incident shows."""
+
+    __tablename__ = "causes"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    rank: int
+    cause: str | None = None
+    verdict: str
+    severity: int
+    said_by: str
+    because: str
+    evidence: list[str] = Field(default_factory=list, sa_type=JSON)
+    counter_evidence: list[str] = Field(default_factory=list, sa_type=JSON)
+    ruled_out: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+
+
+class TimelineRow(SQLModel, table=True):
+    """Append-only. A milestone is written once an incident: the first writer wins."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (UniqueConstraint("incident_id", "milestone"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    occurred_at: datetime = Field(sa_type=UtcDateTime)
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+    milestone: str | None = None
+    actor: str
+    text: str
+
+
+class ObservationRow(SQLModel, table=True):
+    """What one probe saw."""
+
+    __tablename__ = "observations"
+
+    id: int | None = Field(default=None, primary_key=True)
+    integration: str = Field(index=True)
+    incident_id: int | None = Field(default=None, index=True)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+    probe: str
+    kind: str
+    target: str
+    outcome: str
+    status: int | None = None
+    latency_s: float
+    detail: str = ""
+
+
+class PageRow(SQLModel, table=True):
+    """One alert at the pager, under one dedup key from trigger to resolve."""
+
+    __tablename__ = "pages"
+    __table_args__ = (UniqueConstraint("incident_id", "level"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    level: int
+    who: str
+    dedup_key: str
+    state: str
+    triggered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

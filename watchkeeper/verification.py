@@ -1,0 +1,62 @@
+"""Whether a repair holds: good looks in a row, and records that move again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchkeeper.diagnosis import Diagnosis
+from watchkeeper.runbook.model import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One round of probes during verification, and what it says."""
+
+    at: datetime
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One read of a critical resource: how many rows came, and the newest change among them.
+
+    An empty answer is not a zero: `well_formed` is False unless status, envelope and time bound
+    were all as asked (the runbook's own check reads `0` from an error body).
+    """
+
+    resource: str
+    well_formed: bool
+    rows: int
+    newest: datetime | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The verdict, with its reasons in words."""
+
+    holds: bool
+    reasons: tuple[str, ...]
+
+
+def good_in_a_row(looks: tuple[Look, ...]) -> int:
+    """How many of the latest looks found nothing wrong."""
+    count = 0
+    for look in reversed(looks):
+        if not look.diagnosis.healthy:
+            break
+        count += 1
+    return count
+
+
+def recovered(looks: tuple[Look, ...], flows: tuple[Flow, ...], rule: Verification) -> Recovery:
+    """True only when enough looks passed in a row and every critical resource answers as asked."""
+    good = good_in_a_row(looks)
+    reasons = [f"{good} of {rule.probes_in_a_row} good looks in a row"]
+    if good < rule.probes_in_a_row:
+        if looks:
+            reasons.append(looks[-1].diagnosis.because)
+        return Recovery(False, tuple(reasons))
+    reasons.extend(flow.said for flow in flows)
+    return Recovery(all(flow.well_formed for flow in flows), tuple(reasons))
