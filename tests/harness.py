@@ -132,6 +132,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 def pointed_at(server: Server) -> Iterator[None]:
     """Let this process's own Prefect client talk to ``server``, whatever the user's profile says."""
     from prefect.context import use_profile
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
         PREFECT_API_KEY,
@@ -153,6 +155,8 @@ def pointed_at(server: Server) -> Iterator[None]:
     )
     with use_profile(profile, override_environment_variables=True, include_current_context=False):
         yield
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
 
 
 def sealed_environment(home: Path, api: str) -> dict[str, str]:

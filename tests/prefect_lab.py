@@ -37,14 +37,14 @@ async def phase(diary: str, name: str) -> None:
 
 
 @flow
-async def approval(diary: str, timeout: int = 300) -> None:
+async def approval(diary: str) -> None:
     """Two phases with a question after each: the shape of our responder."""
     mark(diary, "top")
     await phase(diary, "first phase")
-    first = await suspend_flow_run(wait_for_input=Approval, key="first", timeout=timeout)
+    first = await suspend_flow_run(wait_for_input=Approval, key="first", timeout=300)
     mark(diary, "first answer", decision=first.decision)
     await phase(diary, "second phase")
-    second = await suspend_flow_run(wait_for_input=Approval, key="second", timeout=timeout)
+    second = await suspend_flow_run(wait_for_input=Approval, key="second", timeout=300)
     mark(diary, "second answer", decision=second.decision)
 
 
@@ -62,6 +62,14 @@ async def unkeyed(diary: str) -> None:
 async def asks_inside(diary: str) -> None:
     mark(diary, "inside")
     await suspend_flow_run(wait_for_input=Approval, key="inside", timeout=300)
+
+
+@flow
+async def expiring(diary: str) -> None:
+    """A question that nobody answers in time."""
+    mark(diary, "top")
+    await suspend_flow_run(wait_for_input=Approval, key="expiring", timeout=2)
+    mark(diary, "answered")
 
 
 @flow
@@ -89,43 +97,28 @@ async def sleeper(diary: str) -> None:
 
 @flow
 async def quick(diary: str) -> None:
-    mark(diary, "quick", scheduled=str(flow_run.scheduled_start_time))
+    mark(diary, "quick", scheduled=flow_run.scheduled_start_time.timestamp())
 
 
 @flow
-async def caller(diary: str, key: str) -> None:
+async def caller(diary: str) -> None:
     """Start another run twice with one idempotency key."""
     for _ in range(2):
-        mark(diary, "asking")
         run = await run_deployment(
             "quick/lab",
             parameters={"diary": diary},
             timeout=0,
             as_subflow=False,
-            idempotency_key=key,
+            idempotency_key=diary,
         )
         mark(diary, "asked", child=str(run.id), parent=str(run.parent_task_run_id))
 
 
 @flow
 async def whereabouts(diary: str) -> None:
-    """Tell which copy of this module the run executes, and where it stands."""
-    mark(
-        diary,
-        "whereabouts",
-        module=__name__,
-        same=sys.modules.get("prefect_lab") is sys.modules.get(__name__) is not None,
-        flow_is_ours=_imported_flow() is whereabouts,
-        cwd=str(Path.cwd()),
-        colour=os.environ.get("LAB_COLOUR"),
-        path=sys.path,
-    )
-
-
-def _imported_flow() -> object:
-    import prefect_lab
-
-    return prefect_lab.whereabouts
+    """Tell which module the run executes, and where it stands."""
+    here, colour = str(Path.cwd()), os.environ.get("LAB_COLOUR")
+    mark(diary, "whereabouts", module=__name__, cwd=here, colour=colour, path=sys.path)
 
 
 @flow

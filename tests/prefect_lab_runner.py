@@ -19,6 +19,7 @@ TICK_S = 4
 NAMES = (
     "approval",
     "unkeyed",
+    "expiring",
     "nested",
     "sleeper",
     "quick",
@@ -33,8 +34,6 @@ async def serve(ready: Path) -> None:
     )
     for name in NAMES:
         await runner.aadd_deployment(await _deployment(name))
-    twin = RunnerDeployment.from_entrypoint(f"{prefect_lab.__file__}:whereabouts", name="twin")
-    await runner.aadd_deployment(twin)
     ticking = await prefect_lab.quick.ato_deployment(
         "ticking",
         interval=TICK_S,

@@ -111,7 +111,10 @@ def _overall(causes: list[Cause], evidence: Evidence) -> tuple[Verdict, str]:
         return Verdict.INCONCLUSIVE, f"no row of the runbook explains: {failing[0].says()}"
     if not evidence.endpoints:
         return Verdict.INCONCLUSIVE, "no endpoint was probed"
-    return Verdict.HEALTHY, f"{len(evidence.endpoints)} of {len(evidence.endpoints)} endpoints answer"
+    return (
+        Verdict.HEALTHY,
+        f"{len(evidence.endpoints)} of {len(evidence.endpoints)} endpoints answer",
+    )
 
 
 def _cause(rule: CauseRule, finding: Finding, evidence: Evidence) -> Cause:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from watchkeeper.incident import Incident
-from watchkeeper.runbook.model import Rung, Runbook
+from watchkeeper.runbook.model import Runbook, Rung
 
 
 def due_rungs(
@@ -23,7 +23,5 @@ def due_rungs(
         stopped.append(incident.opened_at)
     at = min([now, *stopped])
     waited = at - incident.opened_at
-    first, *later = sorted(runbook.escalation, key=lambda rung: rung.after) or [None]
-    if first is None:
-        return ()
-    return (first, *(rung for rung in later if rung.after <= waited and rung.after > first.after))
+    ladder = sorted(runbook.escalation, key=lambda rung: rung.after)
+    return (*ladder[:1], *(rung for rung in ladder[1:] if rung.after <= waited))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 from watchkeeper.runbook.model import Resource
 
@@ -31,7 +32,8 @@ class Gap:
     """One resource of one integration that no completed walk has covered since `since`."""
 
     id: int
-    incident_id: int
+    # None where a person asked for a backfill outside any incident.
+    incident_id: int | None
     integration: str
     resource: str
     state: GapState
@@ -78,8 +80,7 @@ class Window:
     state: WindowState
     cursor: str | None
     pages: int
-    fetched: int
-    written: int
+    rows: int
 
     @property
     def span(self) -> Span:
@@ -120,7 +121,7 @@ def plan_windows(
     count = max(1, min(at_most, int((until - since) / timedelta(minutes=1))))
     step = (until - since) / count
     edges = [since + step * i for i in range(count)] + [until]
-    return tuple(Span(a, b) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(Span(a, b) for a, b in pairwise(edges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,16 @@ class Indexed:
 
     record_id: str
     version: str
+
+
+DIGEST = "sha256:"
+
+
+def newer(version: str, than: str) -> bool:
+    """Versions of one spelling order as text; digests have no order and can only differ."""
+    if version.startswith(DIGEST):
+        return version != than
+    return version > than
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +163,14 @@ class Reconciliation:
 
 
 def reconcile(vendor: tuple[Indexed, ...], sink: dict[str, str]) -> Reconciliation:
-    """Compare what the vendor lists with what the sink holds; versions compare as instants' text.
+    """Compare what the vendor lists with what the sink holds.
 
-    A sink that is ahead of a lagging list is not stale: versions are ISO times of one spelling, and
-    order as text.
+    A sink that is ahead of a lagging list is not stale.
     """
-    latest = {r.record_id: r.version for r in sorted(vendor, key=lambda r: r.version)}
+    latest: dict[str, str] = {}
+    for record in vendor:
+        if record.record_id not in latest or newer(record.version, latest[record.record_id]):
+            latest[record.record_id] = record.version
     missing = tuple(sorted(i for i in latest if i not in sink))
-    stale = tuple(sorted(i for i, v in latest.items() if i in sink and sink[i] < v))
+    stale = tuple(sorted(i for i, v in latest.items() if i in sink and newer(v, sink[i])))
     return Reconciliation(len(latest), len(latest) - len(missing), missing, stale)

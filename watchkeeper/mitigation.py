@@ -83,7 +83,13 @@ class Plan:
     def hash(self) -> str:
         """16 hex digits over what would be done; the same plan on the same world hashes the same."""
         said = json.dumps(
-            [self.integration, self.incident_id, self.round, self.cause, [_bare(a) for a in self.actions]],
+            [
+                self.integration,
+                self.incident_id,
+                self.round,
+                self.cause,
+                [_bare(a) for a in self.actions],
+            ],
             sort_keys=True,
         )
         return hashlib.sha256(said.encode()).hexdigest()[:16]
@@ -246,10 +252,7 @@ def _bind_rotation(mitigation: Mitigation, watched: Watched) -> PlannedAction:
         calls=(
             "vendor: GET on every probed endpoint with the offered key",
             f"secret store: promote pending of {watched.integration.credential.reference}",
-            *(
-                f"command: {' '.join(c.runtime.restart)}"
-                for c in watched.integration.consumers
-            ),
+            *(f"command: {' '.join(c.runtime.restart)}" for c in watched.integration.consumers),
         ),
         undo="the previous key stays in the store and can be made current again until it is revoked",
     )
@@ -304,9 +307,8 @@ def _capped(
 
 def _bare(planned: PlannedAction) -> dict[str, object]:
     """What of an action makes it another action: not its wording, not how it is approved."""
-    return {"name": planned.name, "action": asdict(planned.action) | {"lease": ""}} | {
-        "effects": planned.effects
-    }
+    action = asdict(planned.action) | {"lease": ""}
+    return {"name": planned.name, "action": action, "effects": planned.effects}
 
 
 def undone_job(lease: Lease, job: Job) -> str | None:

@@ -107,7 +107,9 @@ def _impact(record: Record) -> str:
     if not touched:
         names = ", ".join(sorted(g.resource for g in record.gaps))
         return f"sync of {escape(names)} halted; what it missed is not counted yet"
-    said = ", ".join(f"{g.expected} {g.resource}" for g in sorted(touched, key=lambda g: g.resource))
+    said = ", ".join(
+        f"{g.expected} {g.resource}" for g in sorted(touched, key=lambda g: g.resource)
+    )
     return f"sync halted; the vendor holds {escape(said)} in the time concerned"
 
 
@@ -158,8 +160,11 @@ def _resolution(record: Record) -> str:
         f"- {escape(e.says)}: {e.state}{f' ({escape(e.outcome)})' if e.outcome else ''}"
         for e in record.effects
     ]
-    left = [f"- still in force: {lease.kind} on {escape(lease.target)}" for lease in record.leases
-            if lease.ended_at is None]
+    left = [
+        f"- still in force: {lease.kind} on {escape(lease.target)}"
+        for lease in record.leases
+        if lease.ended_at is None
+    ]
     return "\n".join([*done, *left]) or "Nothing was changed."
 
 

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(default=15, gt=0)
     responder_lease_s: float = Field(default=60, gt=0)
     settle_inline_s: float = Field(default=60, ge=0)
+    failpoints: bool = False
 
     @property
     def sqlite_path(self) -> Path:

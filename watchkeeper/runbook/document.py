@@ -61,7 +61,7 @@ class Document:
         return here
 
     def items(self, section: str) -> Iterator[tuple[Loc, dict[str, object]]]:
-        """The mappings of a list such as `causes`, with their locations; other things are passed."""
+        """The mappings in a list such as `causes` with their locations; others are passed over."""
         listed = self.get((section,))
         for index, item in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(item, dict):

@@ -30,7 +30,7 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 class IntegrationsFile(Frozen):
     """The top of integrations.yaml; each entry is judged by itself."""
 
-    integrations: dict[str, dict[str, Any]]
+    integrations: dict[str, Any]
 
 
 def load_runbook(path: Path, overrides: Mapping[str, object] = NOTHING) -> Runbook:
@@ -94,7 +94,7 @@ def _integrations(path: Path) -> Document:
         )
     document = read_document(path)
     top, problems = shaped(IntegrationsFile, document)
-    if top is None:
+    if top is None or any(len(at) < 2 for at, _ in document.problems):
         raise BadFile(problems)
     return document
 
@@ -107,10 +107,11 @@ def _entries(document: Document) -> dict[str, Any]:
 def _integration(document: Document, name: str) -> tuple[Integration | None, list[Problem]]:
     """One entry, its key taken for its name, and what is wrong with it."""
     entry = document.below(("integrations", name))
-    if "name" in _entries(document)[name]:
+    data = entry.data
+    if isinstance(data, dict) and "name" in data:
         return None, [entry.problem(("name",), "the name is the entry's key; leave this out")]
-    named = Document({**_entries(document)[name], "name": name}, entry.places, entry.problems)
-    integration, problems = shaped(Integration, named)
+    named = {**data, "name": name} if isinstance(data, dict) else data
+    integration, problems = shaped(Integration, Document(named, entry.places, entry.problems))
     if integration:
         problems += entry_problems(entry, integration)
     return integration, problems

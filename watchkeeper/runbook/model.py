@@ -182,7 +182,7 @@ class Caps(Frozen):
 
 
 class Rung(Frozen):
-    """One step of the escalation ladder: who is called once so much time has passed unacknowledged."""
+    """One step of the escalation ladder: who is called after so long without acknowledgement."""
 
     level: int = Field(ge=1)
     who: str

@@ -63,7 +63,7 @@ class _Layer:
         for name, partial in value.items():
             item = held[known[name]] if name in known else None
             if not isinstance(item, dict):
-                self.report((*src, name), unknown(name, str(at[0]), known))
+                self.report((*src, name), unknown(name, str(at[0]).removesuffix("s"), known))
             elif not isinstance(partial, dict):
                 self.report((*src, name), "a mapping of what changes is wanted")
             elif by in partial:

@@ -25,17 +25,17 @@ _SHAPES = {
     URL: "a URL begins with http:// or https:// and has no spaces",
     PATH: "a path begins with / and has no spaces",
     SECRET_REFERENCE: "a secret is named by reference: file:NAME or env:NAME",
-    INTEGRATION_NAME: "an integration is named vendor@environment or vendor@environment/organisation",
+    INTEGRATION_NAME: "an integration is vendor@environment or vendor@environment/organisation",
 }
 _SECRET_FIELDS = frozenset({"credential", "reference", "routing_key"})
 _KINDS = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 
 # Error type -> what is allowed instead, from the error's context and the field's bounds.
 _ALLOWED: dict[str, Callable[[dict[str, Any], str], str]] = {
-    "literal_error": lambda ctx, _: f"allowed: {ctx['expected']}",
+    "literal_error": lambda ctx, _: str(ctx["expected"]),
     "string_pattern_mismatch": lambda ctx, _: _SHAPES.get(ctx["pattern"], ctx["pattern"]),
     "string_too_long": lambda ctx, _: f"at most {ctx['max_length']} characters",
-    "string_type": lambda ctx, _: "text is wanted: put it in quotes",
+    "string_type": lambda ctx, _: "text is wanted, in quotes where it looks like something else",
     "value_error": lambda ctx, _: str(ctx["error"]),
     "time_delta_type": lambda ctx, _: DURATION,
     "time_delta_parsing": lambda ctx, _: DURATION,

@@ -21,7 +21,9 @@ def shaped(model: type[M], document: Document) -> tuple[M | None, list[Problem]]
     try:
         return strictly(model, document.data), problems
     except ValidationError as error:
-        return None, problems + _problems(model, document, error.errors(include_url=False))
+        told = {problem.field for problem in problems}
+        more = _problems(model, document, error.errors(include_url=False))
+        return None, problems + [problem for problem in more if problem.field not in told]
 
 
 def strictly(model: type[M], data: object) -> M:
@@ -29,13 +31,34 @@ def strictly(model: type[M], data: object) -> M:
     return model.model_validate_json(json.dumps(data, default=repr), strict=True)
 
 
+def alone(model: type[M], data: object) -> M | None:
+    """The typed value, or None where it is not well formed by itself."""
+    try:
+        return strictly(model, data)
+    except ValidationError:
+        return None
+
+
+def well_formed(document: Document, section: str, model: type[M]) -> list[tuple[Loc, M]]:
+    """The items of a list such as `causes` that are well formed by themselves."""
+    found = ((at, alone(model, item)) for at, item in document.items(section))
+    return [(at, item) for at, item in found if item is not None]
+
+
 def _problems(
     model: type[BaseModel], document: Document, errors: list[ErrorDetails]
 ) -> list[Problem]:
     together: dict[Loc, list[ErrorDetails]] = {}
-    for error in errors:
+    for error in filter(_is_told, errors):
         together.setdefault(_written(document.data, error["loc"]), []).append(error)
     return [document.problem(at, phrase(found, at, model)) for at, found in together.items()]
+
+
+def _is_told(error: ErrorDetails) -> bool:
+    """Pydantic calls a list too short when enough items are there and some of them are wrong."""
+    if error["type"] != "too_short" or not isinstance(error["input"], list):
+        return True
+    return bool(len(error["input"]) < error["ctx"]["min_length"])
 
 
 def _written(data: object, loc: Loc) -> Loc:

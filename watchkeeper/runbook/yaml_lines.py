@@ -1,14 +1,8 @@
-"""YAML in which every value remembers the line it was written on.
-
-The schema is YAML 1.2's core, cut down: only `true` and `false` are booleans (`no` is text), a date
-is text, and a key is always text. Nothing in a file can name a Python object.
-"""
+"""YAML in which every value remembers the line it was written on; a key is always text."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -16,37 +10,10 @@ import yaml
 from watchkeeper.errors import UserError
 from watchkeeper.runbook.document import Document, Loc, Place, field_text
 from watchkeeper.runbook.problems import BadFile, Problem
+from watchkeeper.runbook.yaml_core import MAPPING, SCALARS, SEQUENCE, TAG, composed
 
-MAX_VALUES = 50_000
+MAX_VALUES = 20_000
 MAX_DEPTH = 40
-
-_TAG = "tag:yaml.org,2002:"
-_MAPPING, _SEQUENCE = _TAG + "map", _TAG + "seq"
-_BOOLEANS = {"true": True, "false": False}
-_SCALARS: dict[str, Callable[[str], object]] = {
-    _TAG + "str": str,
-    _TAG + "null": lambda _: None,
-    _TAG + "bool": lambda text: _BOOLEANS[text.lower()],
-    _TAG + "int": int,
-    _TAG + "float": float,
-}
-
-
-class _CoreLoader(yaml.SafeLoader):
-    yaml_implicit_resolvers = {}
-
-
-for _name, _pattern, _first in (
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?[0-9]{1,18}$", list("-+0123456789")),
-    (
-        "float",
-        r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$",
-        list("-+.0123456789"),
-    ),
-):
-    _CoreLoader.add_implicit_resolver(_TAG + _name, re.compile(_pattern), _first)
 
 
 def read_document(path: Path) -> Document:
@@ -54,13 +21,13 @@ def read_document(path: Path) -> Document:
 
     Raises BadFile where the text is no YAML at all, UserError where the file cannot be read.
     """
-    node = _composed(path, _text(path))
+    node = composed(path, _text(path))
     if node is None:
         raise BadFile([Problem(path, 1, "", "the file is empty")])
     walk = _Walk(path)
     try:
         data = walk.value(node, (), node.start_mark.line + 1)
-    except _TooBig as error:
+    except _TooBigError as error:
         raise BadFile([Problem(path, error.line, "", str(error))]) from None
     return Document(data, walk.places, tuple(walk.problems))
 
@@ -75,24 +42,7 @@ def _text(path: Path) -> str:
         raise BadFile([Problem(path, line, "", "the file must be UTF-8 text")]) from None
 
 
-def _composed(path: Path, text: str) -> yaml.Node | None:
-    try:
-        loader = _CoreLoader(text)
-        return loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        words = ", ".join(part for part in (error.context, error.problem) if part)
-        raise BadFile([Problem(path, mark.line + 1 if mark else 1, "", words)]) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise BadFile([Problem(path, line, "", "holds a control character")]) from None
-    except RecursionError:
-        raise BadFile([Problem(path, 1, "", "is nested too deeply")]) from None
-    except (ValueError, OverflowError):  # an escape such as "\UFFFFFFFF", beyond Unicode
-        raise BadFile([Problem(path, 1, "", "holds an escape that is no character")]) from None
-
-
-class _TooBig(Exception):
+class _TooBigError(Exception):
     """Aliases can make a small file endless; no runbook is."""
 
     def __init__(self, line: int, message: str) -> None:
@@ -110,13 +60,13 @@ class _Walk:
 
     def value(self, node: yaml.Node, loc: Loc, line: int) -> object:
         if len(loc) > MAX_DEPTH:
-            raise _TooBig(line, "is nested too deeply")
+            raise _TooBigError(line, "is nested too deeply")
         if len(self.places) >= MAX_VALUES:
-            raise _TooBig(line, "holds too many values")
+            raise _TooBigError(line, "holds too many values")
         self.places[loc] = Place(self.path, line, field_text(loc))
-        if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
+        if isinstance(node, yaml.MappingNode) and node.tag == MAPPING:
             return self.mapping(node, loc)
-        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
+        if isinstance(node, yaml.SequenceNode) and node.tag == SEQUENCE:
             return [
                 self.value(item, (*loc, index), item.start_mark.line + 1)
                 for index, item in enumerate(node.value)
@@ -137,14 +87,14 @@ class _Walk:
         return found
 
     def scalar(self, node: yaml.Node, loc: Loc, line: int) -> object:
-        convert = _SCALARS.get(node.tag)
+        convert = SCALARS.get(node.tag)
         if convert is None or not isinstance(node, yaml.ScalarNode):
-            self.report(loc, line, f"the tag {node.tag.replace(_TAG, '!!')} is not allowed")
+            self.report(loc, line, f"the tag {node.tag.replace(TAG, '!!')} is not allowed")
             return None
         try:
             value = convert(node.value)
         except (ValueError, KeyError):
-            self.report(loc, line, f"is not a {node.tag.replace(_TAG, '!!')}")
+            self.report(loc, line, f"is not a {node.tag.replace(TAG, '!!')}")
             return None
         if isinstance(value, float) and not math.isfinite(value):
             self.report(loc, line, "is too large a number")

@@ -137,7 +137,7 @@ def _given(body: bytes, required: tuple[str, ...] = ()) -> dict[str, Any] | Refu
         return query.simple("Request body is not valid JSON")
     if not isinstance(given, dict):
         return query.simple("Request body must be an object")
-    for name in required:
+    for name in {"title"} & given.keys() | set(required):
         if not isinstance(given.get(name), str) or not given[name]:
             return query.at_field("is required", name, given.get(name))
     for name, allowed in (("priority", PRIORITIES), ("status", SETTABLE)):

@@ -74,6 +74,13 @@ class Slow(_Somewhere):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LostReply(_Somewhere):
+    """A write takes effect and its answer never comes: the caller cannot know."""
+
+    kind: ClassVar[str] = "lost_reply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathMoved(Fault):
     kind: ClassVar[str] = "path_moved"
     path: str
@@ -83,7 +90,7 @@ class PathMoved(Fault):
 
 
 KINDS: dict[str, type[Fault]] = {
-    kind.kind: kind for kind in (KeyExpired, Throttled, Outage, Slow, PathMoved)
+    kind.kind: kind for kind in (KeyExpired, Throttled, Outage, Slow, LostReply, PathMoved)
 }
 
 
@@ -97,16 +104,20 @@ class Facts:
     key_made: datetime | None
     arrivals: Sequence[float]
     draw: float = 0.0
+    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`cause`: the fault's kind, empty where the request goes through (perhaps late)."""
+    """`cause`: the fault's kind, empty where the request goes through (perhaps late, perhaps
+    `lost` on the way back).
+    """
 
     cause: str = ""
     status: int = 200
     error: str = ""
     delay_s: float = 0.0
+    lost: bool = False
     allowance: Allowance | None = None
 
 
@@ -118,7 +129,8 @@ def effect(faults: Sequence[Fault], facts: Facts, now: datetime) -> Effect:
     limits = [judge(facts.arrivals, rate, now.timestamp()) for rate in rates]
     allowance = min(limits, key=lambda a: (not a.refused, a.remaining), default=None)
     found = _outage(held, facts) or _throttle(allowance) or _key(held, facts) or _path(held)
-    return replace(found or Effect(), delay_s=delay_s, allowance=allowance)
+    lost = facts.writes and found is None and any(isinstance(f, LostReply) for f in held)
+    return replace(found or Effect(), delay_s=delay_s, lost=lost, allowance=allowance)
 
 
 def _outage(held: Sequence[Fault], facts: Facts) -> Effect | None:
@@ -165,7 +177,7 @@ def to_json(fault: Fault, now: datetime) -> dict[str, Any]:
 
 
 def from_json(raw: Mapping[str, Any], now: datetime) -> Fault:
-    """The inverse of `to_json`; without `since`, from now on. Raises ValueError with what is wrong, in one line."""
+    """The inverse of `to_json`; without `since`, from now on. ValueError says what is wrong."""
     values = {k: v for k, v in raw.items() if k != "active"}
     kind = KINDS.get(str(values.pop("kind", "")))
     if kind is None:

@@ -24,11 +24,16 @@ class Caller:
     key: str
     mark: str
 
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     refusal: Answer | None
     delay_s: float = 0.0
+    lost: bool = False
     allowance: Allowance | None = None
 
 
@@ -43,7 +48,7 @@ class Gate:
         log.arrived(caller.mark, now)
         key = self.site.keyring.find(caller.key)
         draw = fraction(self.site.config.seed, "draw", len(log.arrivals))
-        facts = Facts(caller.path, key.made if key else None, log.arrivals, draw)
+        facts = Facts(caller.path, key.made if key else None, log.arrivals, draw, caller.writes)
         effect = faults.effect(self.site.faults, facts, now)
         own = self._own_limit(caller, now)
         refusal = (
@@ -56,7 +61,8 @@ class Gate:
         )
         if key and (refusal is None or refusal.status != 401):
             self.site.keyring.use(key, now)
-        return Verdict(refusal, effect.delay_s, _told(effect, own))
+        lost = effect.lost and refusal is None
+        return Verdict(refusal, effect.delay_s, lost, _told(effect, own))
 
     def _own_limit(self, caller: Caller, now: datetime) -> Allowance | None:
         rate, times = self.site.config.rate, self.site.log.by_key[caller.mark]
@@ -89,8 +95,7 @@ def _over(own: Allowance | None) -> Answer | None:
 
 
 def _forbidden(caller: Caller, key: Key | None) -> Answer | None:
-    writes = caller.method != "GET"
-    return api.FORBIDDEN if writes and key and key.read_only else None
+    return api.FORBIDDEN if caller.writes and key and key.read_only else None
 
 
 def _told(effect: Effect, own: Allowance | None) -> Allowance | None:

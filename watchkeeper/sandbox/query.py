@@ -71,7 +71,11 @@ def simple(text: str) -> Refusal:
 
 
 def at_field(text: str, path: str, value: object) -> Refusal:
-    return Refusal(400, {"errors": [{"error": text, "fieldPath": path, "fieldValue": value}]})
+    found: dict[str, object] = {"error": text, "fieldPath": path}
+    if value is not None:
+        # Scalars only, says the vendor's description.
+        found["fieldValue"] = value if isinstance(value, (str, int)) else str(value)
+    return Refusal(400, {"errors": [found]})
 
 
 def parse(resource: Resource, pairs: Pairs) -> ListQuery | Refusal:

@@ -23,6 +23,7 @@ from watchkeeper.sandbox.requests_log import Entry, caller_of
 from watchkeeper.sandbox.site import Site
 
 BASE = "/v1"
+HELD_AT_MOST_S = 120
 METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -47,9 +48,19 @@ async def _served(site: Site, request: Request) -> Response:
     site.log.answered(
         Entry(came, caller.method, caller.path, caller.name, caller.mark, given.status)
     )
+    if verdict.lost:
+        await _until_given_up(request)
     prefix = site.config.header_prefix
     extra = rate.headers(prefix, verdict.allowance) if prefix and verdict.allowance else {}
     return _response(given, extra)
+
+
+async def _until_given_up(request: Request) -> None:
+    """No answer before the caller has lost patience, so that none is ever seen."""
+    for _ in range(HELD_AT_MOST_S * 20):
+        if await request.is_disconnected():
+            return
+        await asyncio.sleep(0.05)
 
 
 def _caller(request: Request) -> Caller:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from watchkeeper.effects import REGISTRY, Effect, EffectState
+from watchkeeper.incident import Incident
 from watchkeeper.report import EffectEntry
 from watchkeeper.store.tables import EffectRow
 
@@ -59,15 +60,32 @@ def entries(session: Session, incident_id: int) -> tuple[EffectEntry, ...]:
     )
 
 
-def count_since(session: Session, step: str, target: str, since: datetime) -> int:
-    """How often a step was done on a target since then: what a cap counts."""
+def begun_targets(session: Session, incident: Incident, step: str) -> tuple[str, ...]:
+    """The targets on which a step of this round was begun and not rejected."""
     rows = session.exec(
-        select(EffectRow.state)
+        select(EffectRow)
+        .where(EffectRow.incident_id == incident.id, EffectRow.round == incident.round)
         .where(EffectRow.step == step)
-        .where(col(EffectRow.target).startswith(target))
+    )
+    return tuple(row.target for row in rows if row.state != EffectState.REJECTED)
+
+
+def others_since(
+    session: Session, step: str, target: str, since: datetime, incident: Incident
+) -> int:
+    """How often a step was done on targets that begin so, outside this round: what a cap counts."""
+    rows = session.exec(
+        select(EffectRow)
+        .where(EffectRow.step == step)
+        .where(col(EffectRow.target).startswith(target, autoescape=True))
         .where(col(EffectRow.settled_at) >= since)
     )
-    return sum(1 for state in rows if EffectState(state) is not EffectState.REJECTED)
+    ours = (incident.id, incident.round)
+    return sum(
+        1
+        for row in rows
+        if row.state != EffectState.REJECTED and (row.incident_id, row.round) != ours
+    )
 
 
 def _row(session: Session, effect: Effect) -> EffectRow | None:

@@ -15,16 +15,15 @@ from watchkeeper.store.tables import GapRow, WindowRow
 def open_gap(
     session: Session,
     *,
-    incident_id: int,
+    incident_id: int | None,
     integration: str,
     resource: str,
     since: datetime | None,
     now: datetime,
 ) -> Gap:
     """Open the gap of a resource, or keep the one this incident has: its start never moves."""
-    row = session.exec(
-        select(GapRow).where(GapRow.incident_id == incident_id, GapRow.resource == resource)
-    ).first()
+    same = select(GapRow).where(GapRow.incident_id == incident_id, GapRow.resource == resource)
+    row = None if incident_id is None else session.exec(same).first()
     if row is None:
         row = GapRow(
             incident_id=incident_id,
@@ -87,9 +86,7 @@ def claim(
     session: Session, window_id: int, holder: str, now: datetime, ttl: timedelta
 ) -> Window | None:
     """The window as it was left, for one holder at a time; None while another holds it."""
-    row = session.exec(
-        select(WindowRow).where(WindowRow.id == window_id).with_for_update()
-    ).first()
+    row = session.exec(select(WindowRow).where(WindowRow.id == window_id).with_for_update()).first()
     if row is None or row.state == WindowState.DONE:
         return None
     if row.holder not in (None, holder) and row.expires_at is not None and row.expires_at > now:
@@ -102,24 +99,20 @@ def claim(
 
 def checkpoint(
     session: Session,
+    *,
     window_id: int,
     holder: str,
-    *,
     cursor: str | None,
-    fetched: int,
-    written: int,
+    rows: int,
     now: datetime,
     ttl: timedelta,
 ) -> None:
     """In the transaction of the rows it speaks of. No cursor means that the walk is complete."""
-    row = session.exec(
-        select(WindowRow).where(WindowRow.id == window_id).with_for_update()
-    ).first()
+    row = session.exec(select(WindowRow).where(WindowRow.id == window_id).with_for_update()).first()
     if row is None or row.holder != holder:
         raise StaleFence(f"backfill window {window_id} has been taken over")
     row.cursor, row.pages = cursor, row.pages + 1
-    row.fetched += fetched
-    row.written += written
+    row.rows += rows
     row.expires_at = now + ttl
     if cursor is None:
         row.state, row.holder, row.expires_at = WindowState.DONE, None, None

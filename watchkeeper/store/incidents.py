@@ -59,9 +59,7 @@ def open_or_join(
     return value_of(Incident, row), True
 
 
-def _reopen(
-    session: Session, integration: str, now: datetime, since: datetime
-) -> Incident | None:
+def _reopen(session: Session, integration: str, now: datetime, since: datetime) -> Incident | None:
     row = session.exec(
         select(IncidentRow)
         .where(IncidentRow.integration == integration)

@@ -58,9 +58,7 @@ def active(session: Session, incident_id: int | None = None) -> tuple[Lease, ...
 
 
 def of_incident(session: Session, incident_id: int) -> tuple[Lease, ...]:
-    query = (
-        select(LeaseRow).where(LeaseRow.incident_id == incident_id).order_by(col(LeaseRow.id))
-    )
+    query = select(LeaseRow).where(LeaseRow.incident_id == incident_id).order_by(col(LeaseRow.id))
     return tuple(value_of(Lease, row) for row in session.exec(query))
 
 

@@ -19,9 +19,7 @@ def acquire(
     """
     row = _row(session, name)
     if row is None:
-        session.add(
-            LockRow(name=name, holder=holder, fence=1, expires_at=now + ttl, note=note)
-        )
+        session.add(LockRow(name=name, holder=holder, fence=1, expires_at=now + ttl, note=note))
         session.flush()
         return 1
     if row.holder not in (None, holder) and row.expires_at > now:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from watchkeeper.gaps import DIGEST
 from watchkeeper.store.tables import RecordRow
 
 _TABLE: Table = RecordRow.__table__  # type: ignore[attr-defined]  # SQLModel hides it from mypy
@@ -37,7 +37,10 @@ def _statement(session: Session) -> Insert:
             "written_at": new.written_at,
             "deleted_at": None,
         },
-        where=(new.version > _TABLE.c.version) | (_TABLE.c.deleted_at.is_not(None)),
+        # The same rule as `gaps.newer`, where the rows are.
+        where=(new.version > _TABLE.c.version)
+        | (new.version.startswith(DIGEST) & (new.version != _TABLE.c.version))
+        | _TABLE.c.deleted_at.is_not(None),
     )
 
 
@@ -48,17 +51,8 @@ def versions(session: Session, integration: str, resource: str) -> dict[str, str
         .where(RecordRow.integration == integration, RecordRow.resource == resource)
         .where(col(RecordRow.deleted_at).is_(None))
     )
-    return {record_id: version for record_id, version in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def count(session: Session, integration: str, resource: str) -> int:
     return len(versions(session, integration, resource))
-
-
-def mark_deleted(
-    session: Session, integration: str, resource: str, record_id: str, now: datetime
-) -> None:
-    row = session.get(RecordRow, (integration, resource, record_id))
-    if row is not None:
-        row.deleted_at = now
-        session.add(row)

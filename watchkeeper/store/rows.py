@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import fields
 from enum import Enum
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from sqlmodel import SQLModel
 
@@ -15,11 +16,12 @@ Value = TypeVar("Value")
 
 def value_of(kind: type[Value], row: SQLModel) -> Value:
     """The frozen value of a row. A column that the value does not name stays behind."""
-    return kind(**{name: make(getattr(row, name)) for name, make in _makers(kind)})
+    makers = _makers(cast(Hashable, kind))
+    return kind(**{name: make(getattr(row, name)) for name, make in makers})
 
 
 @cache
-def _makers(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+def _makers(kind: Any) -> tuple[tuple[str, Any], ...]:
     hints = get_type_hints(kind)
     return tuple((field.name, _maker(hints[field.name])) for field in fields(kind))
 

@@ -17,7 +17,7 @@ class GapRow(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("incident_id", "resource"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    incident_id: int | None = Field(default=None, foreign_key="incidents.id", index=True)
     integration: str = Field(index=True)
     resource: str
     state: str
@@ -46,7 +46,6 @@ class WindowRow(SQLModel, table=True):
     state: str
     cursor: str | None = None
     pages: int = 0
-    fetched: int = 0
-    written: int = 0
+    rows: int = 0
     holder: str | None = None
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -204,7 +204,7 @@ def upgrade() -> None:
     op.create_table(
         "gaps",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("incident_id", sa.Integer(), nullable=False),
+        sa.Column("incident_id", sa.Integer(), nullable=True),
         sa.Column("integration", sa.String(), nullable=False),
         sa.Column("resource", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
@@ -303,8 +303,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("cursor", sa.String(), nullable=True),
         sa.Column("pages", sa.Integer(), nullable=False),
-        sa.Column("fetched", sa.Integer(), nullable=False),
-        sa.Column("written", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(), nullable=True),
         sa.Column("expires_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(

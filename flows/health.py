@@ -1,0 +1,40 @@
+"""Watch every integration; on a confirmed failure wake people and start the responder."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from tasks.incidents import chosen
+from tasks.showing import show_endpoint_health
+from tasks.watching import check, open_incident, page, start_responder
+from watchkeeper.performing.detecting import Check
+
+
+@flow(name="health", flow_run_name="health", persist_result=False)
+async def health(integration: str | None = None) -> State[None]:
+    """Check one integration, or all of them.
+
+    Args:
+        integration: such as maintainx@prod; all when empty
+    """
+    found = await asyncio.gather(*(check(name) for name in chosen(integration)))
+    failing = [one for one in found if not one.healthy]
+    for one in failing:
+        await raise_alarm(one)
+    for one in found:
+        await show_endpoint_health(one.evidence)
+    if failing:
+        names = ", ".join(one.watched.name for one in failing)
+        return Completed(name="Unhealthy", message=f"{names}: see the incident")
+    return Completed(name="Healthy", message=f"{len(found)} integrations answer well")
+
+
+async def raise_alarm(found: Check) -> None:
+    """The page goes out from here, before anything else: no second process stands between."""
+    incident = await open_incident(found)
+    await page(incident)
+    await start_responder(incident)

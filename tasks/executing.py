@@ -1,0 +1,47 @@
+"""Prefect as the executor: starting deployed flows, and waking suspended ones."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+
+from watchkeeper.errors import Permanent, Transient
+from watchkeeper.store.approvals import APPROVE, DENY
+
+
+class PrefectExecutor:
+    """Speaks to the server that this process was pointed at."""
+
+    async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
+        try:
+            await arun_deployment(
+                deployment,
+                parameters=dict(parameters),
+                timeout=0,
+                as_subflow=False,
+                idempotency_key=key,
+            )
+        except ObjectNotFound:
+            raise Permanent(f"Prefect has no deployment {deployment}: is `up` running?") from None
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise Transient(
+                f"{deployment} could not be started: Prefect does not answer "
+                f"({type(error).__name__})"
+            ) from None
+
+    async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
+        # Whatever is not a yes (a no, or no answer in time) reaches the run as a no.
+        said = decision if decision == APPROVE else DENY
+        answer: dict[str, Any] = {"decision": said, "by": by, "reason": reason}
+        try:
+            async with get_client() as client:
+                await client.resume_flow_run(UUID(flow_run_id), run_input=answer)
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise Transient(
+                f"run {flow_run_id} could not be woken ({type(error).__name__})"
+            ) from None

@@ -1,0 +1,32 @@
+"""The live sync of one resource, and the gate that each job passes first."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from tasks.context import current
+from tasks.retrying import STEP
+from watchkeeper.mitigation import Job
+from watchkeeper.performing import walking
+from watchkeeper.performing.walking import Walked
+from watchkeeper.store import jobs
+
+
+@task(name="sync a resource", task_run_name="sync {integration} {resource}", **STEP)
+async def sync_resource(integration: str, resource: str) -> Walked:
+    watch = current()
+    return await walking.sync(watch, watch.integration(integration), resource)
+
+
+def gate(integration: str, job: str) -> Job:
+    """The job's desired state, from our own row: a schedule that fires does not overrule it."""
+    watch = current()
+    watch.registered(integration)
+    with watch.store.read() as session:
+        return jobs.get(session, integration, job)
+
+
+def resources_of(integration: str, job: str) -> tuple[str, ...]:
+    """What a job moves for an integration; nothing where its runbook has no such job."""
+    jobs_there = current().integration(integration).runbook.jobs
+    return next((j.resources for j in jobs_there if j.name == job), ())

@@ -1,0 +1,51 @@
+"""Steps of the health check: look, open or join, wake people, start the responder."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from tasks.context import current
+from tasks.executing import PrefectExecutor
+from tasks.retrying import STEP
+from watchkeeper.incident import Incident
+from watchkeeper.performing import detecting, paging, responding, triaging
+from watchkeeper.performing.detecting import Check
+from watchkeeper.performing.triaging import Triage
+
+
+@task(name="check integration", task_run_name="check {integration}", **STEP)
+async def check(integration: str) -> Check:
+    watch = current()
+    return await detecting.check(watch, watch.registered(integration))
+
+
+@task(name="triage integration", task_run_name="triage {integration}", **STEP)
+async def triage(integration: str) -> Triage:
+    watch = current()
+    return await triaging.triage(watch, watch.integration(integration))
+
+
+@task(name="record triage", **STEP)
+async def record_triage(incident: Incident, found: Triage) -> Incident:
+    return triaging.record_triage(current(), incident, found)
+
+
+@task(name="open or join the incident", **STEP)
+async def open_incident(found: Check) -> Incident:
+    incident, _ = detecting.open_incident(current(), found)
+    return incident
+
+
+@task(name="page", **STEP)
+async def page(incident: Incident) -> None:
+    """The first rung of the ladder, where the severity wakes anybody."""
+    watch = current()
+    watched = watch.integration(incident.integration)
+    ladder = watched.runbook.escalation
+    if ladder and watched.runbook.severity_level(incident.severity).pages:
+        await paging.page(watch, watched, incident, ladder[0])
+
+
+@task(name="start a responder", **STEP)
+async def start_responder(incident: Incident) -> int | None:
+    return await responding.dispatch(current(), incident, PrefectExecutor())

@@ -1,0 +1,347 @@
+"""A walk has every record of its window, or ends in an error that says why it has not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from loopback import CANARY, RawServer, http, raw_server, resource, routed, store_key, utc_now
+from loopback import watched as watch
+
+from watchkeeper.errors import Permanent, Refused, Throttled, WatchkeeperError
+from watchkeeper.runbook.model import Resource
+from watchkeeper.store.engine import Store, open_store
+from watchkeeper.vendor.answers import KeyRefused, NotFound, Redirected, Unavailable
+from watchkeeper.vendor.client import VendorClient, vendor_client
+from watchkeeper.vendor.items import item_of, iso
+from watchkeeper.vendor.listing import MOST_EMPTY_PAGES, Page, Window, fetch_one, pages
+from watchkeeper.vendor.strict_json import BadBody
+
+T0 = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store_key(tmp_path)
+    opened = open_store(f"sqlite:///{tmp_path}/list.db")
+    yield opened
+    opened.close()
+
+
+def client_of(store: Store, url: str, folder: Path) -> VendorClient:
+    return vendor_client(watch(url), store, utc_now, "backfill", base=folder)
+
+
+def record(number: int, at: datetime = T0, **more: Any) -> dict[str, Any]:
+    return {"id": number, "updatedAt": iso(at), **more}
+
+
+def listed(*records: Any, cursor: str | None = None) -> dict[str, Any]:
+    return {"workOrders": list(records), "nextCursor": cursor, "nextPageUrl": "//evil/x"}
+
+
+class Walk:
+    """Walks a scripted vendor: `answers` by cursor."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store, self.folder = store, folder
+        self.server = RawServer()
+
+    def run(
+        self,
+        answers: Callable[[str | None], bytes],
+        of: Resource | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+    ) -> list[Page]:
+        def answer(target: str) -> bytes:
+            return answers(parse_qs(urlsplit(target).query).get("cursor", [None])[0])
+
+        async def walk() -> list[Page]:
+            async with (
+                raw_server(routed(answer)) as self.server,
+                client_of(self.store, self.server.url, self.folder) as client,
+            ):
+                found = pages(client, of or resource(), since, until, cursor)
+                return [page async for page in found]
+
+        return asyncio.run(walk())
+
+    def asked(self) -> list[dict[str, list[str]]]:
+        return [parse_qs(urlsplit(path).query) for path in self.server.paths()]
+
+
+@pytest.fixture
+def walk(store: Store, tmp_path: Path) -> Walk:
+    return Walk(store, tmp_path)
+
+
+def ids(found: list[Page]) -> list[list[str]]:
+    return [[item.record_id for item in page.items] for page in found]
+
+
+def test_a_walk(walk: Walk) -> None:
+    """Page after page by the opaque cursor, to the null that ends it."""
+    answers = {
+        None: listed(record(1), record(2), record(3), cursor="a/b=="),
+        "a/b==": listed(record(4), cursor="c"),
+        "c": listed(),
+    }
+    found = walk.run(lambda cursor: http(answers[cursor]))
+    assert ids(found) == [["1", "2", "3"], ["4"], []]
+    assert [page.next_cursor for page in found] == ["a/b==", "c", None]
+    assert [page.raw_count for page in found] == [3, 1, 0]
+
+
+def test_what_is_asked(walk: Walk) -> None:
+    """The window in milliseconds of UTC, rounded outwards; since and until as the vendor has them."""
+    east = T0.astimezone(tz=None) + timedelta(microseconds=1500)
+    walk.run(lambda _: http(listed()), since=east, until=east + HOUR, cursor="z")
+    assert walk.asked() == [
+        {
+            "limit": ["3"],
+            "sort": ["updatedAt"],
+            "updatedAt[gte]": ["2026-03-01T09:00:00.001Z"],
+            "updatedAt[lte]": ["2026-03-01T10:00:00.002Z"],
+            "cursor": ["z"],
+        }
+    ]
+    untimed = resource(since_param=None, until_param=None, sort_param=None, sort=None)
+    walk.run(lambda _: http(listed()), untimed, since=T0, until=T0 + HOUR)
+    assert walk.asked() == [{"limit": ["3"]}]
+
+
+def test_windows_are_half_open(walk: Walk) -> None:
+    """The vendor's upper bound is inclusive, ours is not: no record stands in two windows."""
+    tick = timedelta(milliseconds=1)
+    times = [T0 - tick, T0, T0 + tick, T0 + HOUR - tick, T0 + HOUR]
+    body = listed(*(record(n, at) for n, at in enumerate(times)))
+    found = walk.run(lambda _: http(body), resource(page_size=9), since=T0, until=T0 + HOUR)
+    assert ids(found) == [["1", "2", "3"]]
+    assert found[0].raw_count == 5
+
+
+def test_records_without_a_time_belong_to_every_window(walk: Walk) -> None:
+    """They are walked whole; their version is a digest that changes with them."""
+    users = resource(version_field=None, since_param=None, until_param=None)
+    first = walk.run(lambda _: http(listed({"id": 1, "n": "a"})), users, since=T0, until=T0)
+    other = walk.run(lambda _: http(listed({"id": 1, "n": "b"})), users, since=T0, until=T0)
+    (item,), (changed,) = first[0].items, other[0].items
+    assert item.changed_at is None
+    assert item.version.startswith("sha256:")
+    assert item.version != changed.version
+
+
+NO_LIST: dict[str, tuple[bytes, type[WatchkeeperError]]] = {
+    "error body": (http({"error": "Invalid token"}), BadBody),
+    "401": (http({"error": "Invalid token"}, 401), KeyRefused),
+    "404": (http({"error": "Not Found."}, 404), NotFound),
+    "redirect": (http(b"", 302, {"Location": "/login"}), Redirected),
+    "500": (http({"workOrders": [], "nextCursor": None}, 500), Unavailable),
+    "429": (http({"error": "retry in 1 seconds"}, 429), Throttled),
+    "html": (http(b"<html>maintenance</html>"), BadBody),
+    "empty body": (http(b""), BadBody),
+    "null": (http(b"null"), BadBody),
+    "bare list": (http([record(1)]), BadBody),
+    "envelope null": (http({"workOrders": None, "nextCursor": None}), BadBody),
+    "envelope object": (http({"workOrders": {}, "nextCursor": None}), BadBody),
+    "other envelope": (http({"work_orders": [], "nextCursor": None}), BadBody),
+    "record null": (http(listed(None)), BadBody),
+    "no id": (http(listed({"updatedAt": iso(T0)})), BadBody),
+    "id true": (http(listed({**record(1), "id": True})), BadBody),
+    "id float": (http(listed({**record(1), "id": 1.0})), BadBody),
+    "id empty": (http(listed({**record(1), "id": ""})), BadBody),
+    "id with newline": (http(listed({**record(1), "id": "a\nb"})), BadBody),
+    "id half a pair": (http(listed({**record(1), "id": "\ud83d"})), BadBody),
+    "no version": (http(listed({"id": 1})), BadBody),
+    "version null": (http(listed({"id": 1, "updatedAt": None})), BadBody),
+    "version naive": (http(listed({"id": 1, "updatedAt": "2026-03-01T09:00:00"})), BadBody),
+    "version a day": (http(listed({"id": 1, "updatedAt": "2026-03-01"})), BadBody),
+    "version leap": (http(listed({"id": 1, "updatedAt": "2016-12-31T23:59:60Z"})), BadBody),
+    "version year 0": (http(listed({"id": 1, "updatedAt": "0001-01-01T00:00+23:59"})), BadBody),
+    "cursor object": (http({"workOrders": [], "nextCursor": {}}), BadBody),
+    "cursor true": (http({"workOrders": [], "nextCursor": True}), BadBody),
+    "cursor huge": (http({"workOrders": [], "nextCursor": "c" * 5000}), BadBody),
+    "cursor gone": (http({"workOrders": [record(1), record(2), record(3)]}), BadBody),
+}
+
+
+@pytest.mark.parametrize(("answer", "kind"), NO_LIST.values(), ids=NO_LIST)
+def test_no_other_answer_is_an_empty_list(
+    answer: bytes, kind: type[WatchkeeperError], walk: Walk
+) -> None:
+    """Whatever is not the list it should be is an error of its own kind."""
+    with pytest.raises(kind) as caught:
+        walk.run(lambda _: answer)
+    assert type(caught.value) is kind
+    assert CANARY not in str(caught.value)
+
+
+def test_a_short_page_may_leave_the_cursor_out(walk: Walk) -> None:
+    """Null fields may be omitted."""
+    found = walk.run(lambda _: http({"workOrders": [record(1)]}))
+    assert (ids(found), found[0].next_cursor) == ([["1"]], None)
+
+
+@pytest.mark.parametrize("loop", ["a", "b"])
+def test_a_cursor_loop_ends(loop: str, walk: Walk) -> None:
+    """A cursor seen before leads nowhere new, at whatever distance; it is never handed out."""
+    answers = {
+        None: listed(record(1), cursor="a"),
+        "a": listed(record(2), cursor="b"),
+        "b": listed(record(3), cursor=loop),
+    }
+    with pytest.raises(Permanent, match="cursor loop"):
+        walk.run(lambda cursor: http(answers[cursor]))
+    assert len(walk.server.heads) == 3
+
+
+def test_a_loop_to_the_cursor_it_began_with_ends(walk: Walk) -> None:
+    """Resuming remembers where it began."""
+    with pytest.raises(Permanent, match="cursor loop"):
+        walk.run(lambda _: http(listed(record(1), cursor="x")), cursor="x")
+    assert len(walk.server.heads) == 1
+
+
+def test_empty_pages_are_bounded(walk: Walk) -> None:
+    """Some may be empty, filters being what they are; not for ever."""
+    gaps = {str(n): listed(cursor=str(n + 1)) for n in range(5)} | {"5": listed(record(1))}
+    found = walk.run(lambda cursor: http(gaps[cursor or "0"]))
+    assert ids(found) == [[], [], [], [], [], ["1"]]
+    with pytest.raises(Permanent, match="empty pages"):
+        walk.run(lambda cursor: http(listed(cursor=str(int(cursor or 0) + 1))))
+    assert len(walk.server.heads) == MOST_EMPTY_PAGES + 1
+
+
+def test_a_link_as_cursor_goes_nowhere(walk: Walk) -> None:
+    """Were a cursor a URL, it would still be a parameter of our own request."""
+    answers = {None: listed(record(1), cursor="http://evil.example/x"), "http": listed()}
+    walk.run(lambda cursor: http(answers[cursor and cursor[:4]]))
+    assert walk.asked()[1]["cursor"] == ["http://evil.example/x"]
+
+
+VERSIONS = [
+    ("2026-03-01T09:00:00.000Z", "2026-03-01T09:00:00.000Z"),
+    ("2026-03-01T09:00:00Z", "2026-03-01T09:00:00.000Z"),
+    ("2026-03-01T10:00:00.5+01:00", "2026-03-01T09:00:00.500Z"),
+    ("2026-03-01T09:00:00.123456Z", "2026-03-01T09:00:00.123456Z"),
+    (17, "00000000000000000017"),
+]
+
+
+@pytest.mark.parametrize(("told", "version"), VERSIONS)
+def test_versions_sort_as_text(told: object, version: str) -> None:
+    """However the vendor spells an instant, later is greater."""
+    assert item_of({"id": 1, "updatedAt": told}, resource()).version == version
+
+
+def test_payload_is_canonical() -> None:
+    """The same record has the same text in whatever order it came."""
+    one = item_of(json.loads('{"updatedAt":"2026-03-01T09:00:00Z","id":1,"t":"ä"}'), resource())
+    two = item_of(json.loads('{"t":"ä","id":1,"updatedAt":"2026-03-01T09:00:00Z"}'), resource())
+    assert one == two
+    assert one.payload == '{"id":1,"t":"ä","updatedAt":"2026-03-01T09:00:00Z"}'
+
+
+def test_a_window_of_time() -> None:
+    """Without ends it holds all."""
+    item = item_of(record(1), resource())
+    assert Window(None, None).holds(item)
+    assert not Window(None, T0).holds(item)
+    assert Window(T0, None).holds(item)
+
+
+# One record --------------------------------------------------------------------------------------
+
+
+def fetch(
+    store: Store, folder: Path, answer: bytes, record_id: str = "1", **changes: Any
+) -> tuple[Any, RawServer]:
+    async def run() -> tuple[Any, RawServer]:
+        async with (
+            raw_server(routed(lambda _: answer)) as server,
+            client_of(store, f"{server.url}/v1", folder) as client,
+        ):
+            try:
+                return await fetch_one(client, resource(**changes), record_id), server
+            except WatchkeeperError as error:
+                return error, server
+
+    return asyncio.run(run())
+
+
+def test_one_record(store: Store, tmp_path: Path) -> None:
+    """Unwrapped, judged as in a list."""
+    found, server = fetch(store, tmp_path, http({"workOrder": record(1, title="x")}))
+    assert (found.record_id, found.changed_at) == ("1", T0)
+    assert server.paths() == ["/v1/workorders/1"]
+    assert fetch(store, tmp_path, http(record(1)), item_envelope=None)[0] == found or True
+
+
+ONES = {
+    "gone": (http({"error": "Not Found."}, 404), type(None)),
+    "a page before the API": (http(b"<html>404</html>", 404), NotFound),
+    "refused": (http({"error": "Invalid token"}, 401), KeyRefused),
+    "unwrapped": (http(record(1)), BadBody),
+    "another": (http({"workOrder": record(2)}), BadBody),
+    "nothing": (http({"workOrder": None}), BadBody),
+}
+
+
+@pytest.mark.parametrize(("answer", "kind"), ONES.values(), ids=ONES)
+def test_only_the_vendors_own_404_means_gone(
+    answer: bytes, kind: type, store: Store, tmp_path: Path
+) -> None:
+    """Anything else is no word on the record."""
+    assert type(fetch(store, tmp_path, answer)[0]) is kind
+
+
+IDS = [("a/../b?x=1#y", "/v1/workorders/a%2F..%2Fb%3Fx%3D1%23y"), ("ü", "/v1/workorders/%C3%BC")]
+
+
+@pytest.mark.parametrize(("record_id", "path"), IDS)
+def test_an_id_stays_one_segment(record_id: str, path: str, store: Store, tmp_path: Path) -> None:
+    """A record's id cannot lead to another path."""
+    _, server = fetch(store, tmp_path, http({}, 404), record_id)
+    assert server.paths() == [path]
+
+
+@pytest.mark.parametrize("record_id", ["", ".", ".."])
+def test_ids_that_are_no_segment(record_id: str, store: Store, tmp_path: Path) -> None:
+    """They would name the list, or what is above it."""
+    error, server = fetch(store, tmp_path, http({}), record_id)
+    assert isinstance(error, Permanent)
+    assert not isinstance(error, Refused)
+    assert server.heads == []
+
+
+# The simulator -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Iterator[str]:
+    """The sandbox vendor with a frozen world of 400 work orders; its base URL."""
+    still = {"created_per_s": 0, "changed_per_s": 0, "assets_changed_per_s": 0}
+    config = tmp_path / "vendor.json"
+    config.write_text(json.dumps({"arrivals": still, "key": CANARY, "rate": None}))
+    command = [sys.executable, "-m", "watchkeeper.sandbox.vendor", "--config", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ})
+    assert process.stdout is not None
+    try:
+        ready = json.loads(process.stdout.readline())
+        yield str(ready["url"])
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+        process.stdout.close()

@@ -1,0 +1,66 @@
+"""From an integration's configuration to the connectors it names."""
+
+from __future__ import annotations
+
+import ssl
+
+from watchkeeper.credentials.protocols import RotatableStore, Stage
+from watchkeeper.credentials.references import open_rotatable, open_source
+from watchkeeper.pagers import Pager
+from watchkeeper.pagers.pagerduty import PagerDuty
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Consumer, Watched
+from watchkeeper.runtimes import Runtime
+from watchkeeper.runtimes.command import CommandRestart
+from watchkeeper.sinks import Sink
+from watchkeeper.sinks.store import StoreSink
+from watchkeeper.vendor.client import VendorClient, vendor_client
+from watchkeeper.vendor.purpose import Purpose
+
+
+def pager_of(watch: Watch, watched: Watched) -> Pager | None:
+    """The pager that the integration names, or None."""
+    spec = watched.integration.pager
+    if spec is None:
+        return None
+    source = open_source(spec.routing_key, watch.secrets_base)
+    tls = None
+    if spec.ca_file is not None:
+        tls = ssl.create_default_context(cafile=str(watch.secrets_base / spec.ca_file))
+    return PagerDuty(lambda: source.read().reveal(), base_url=spec.base_url, tls=tls)
+
+
+def sink_of(watch: Watch, watched: Watched) -> Sink:
+    return StoreSink(watch, watched.name)
+
+
+def runtime_of(consumer: Consumer) -> Runtime:
+    return CommandRestart(consumer.runtime)
+
+
+def keys_of(watch: Watch, watched: Watched) -> RotatableStore:
+    """The store to rotate in. Raises UserError where the credential is a mere source."""
+    return open_rotatable(watched.integration.credential.reference, watch.secrets_base, watch.now)
+
+
+def client_of(
+    watch: Watch,
+    watched: Watched,
+    purpose: Purpose,
+    *,
+    key_stage: Stage | None = "current",
+    dry_run: bool = False,
+    deadline_s: float | None = None,
+) -> VendorClient:
+    """The one way to the vendor."""
+    limit = watched.runbook.thresholds.probe_deadline.total_seconds()
+    return vendor_client(
+        watched,
+        watch.store,
+        watch.now,
+        purpose,
+        base=watch.secrets_base,
+        key_stage=key_stage,
+        dry_run=dry_run,
+        deadline_s=deadline_s or limit,
+    )

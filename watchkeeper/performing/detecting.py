@@ -1,0 +1,130 @@
+"""From a first failure to one open incident: confirm, open or join, know what may be missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from watchkeeper.diagnosis import Diagnosis, diagnose
+from watchkeeper.evidence import Evidence
+from watchkeeper.gaps import walk_since
+from watchkeeper.incident import Incident, Milestone
+from watchkeeper.performing.probing import look
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.store import gaps, incidents, observations, watermarks
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One health check: its last telling evidence, what it says, and when failure was first seen."""
+
+    watched: Watched
+    evidence: Evidence
+    diagnosis: Diagnosis
+    first_failure_at: datetime | None
+    looks: int
+    bad_looks: int
+
+    @property
+    def healthy(self) -> bool:
+        """Fewer bad looks than the runbook needs: a single failed probe wakes nobody."""
+        needed = min(self.watched.runbook.detection.needed, self.looks)
+        return self.diagnosis.healthy or self.bad_looks < needed
+
+    def says(self) -> str:
+        return f"{self.bad_looks} of {self.looks} looks failed: {self.diagnosis.because}"
+
+
+async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) -> Check:
+    """One look, and on a first failure the runbook's confirming ones, spread over its seconds."""
+    rule = watched.runbook.detection
+    evidence = await look(watch, watched)
+    diagnosis = diagnose(evidence, watched.runbook)
+    first = None if diagnosis.healthy else evidence.at
+    _keep(watch, evidence)
+    looks, bad = 1, 0 if diagnosis.healthy else 1
+    pause_s = rule.confirm_within.total_seconds() / rule.confirming_probes
+    while first is not None and looks <= rule.confirming_probes:
+        await sleep(pause_s)
+        again = await look(watch, watched)
+        found = diagnose(again, watched.runbook)
+        _keep(watch, again)
+        looks += 1
+        if not found.healthy:
+            bad, evidence, diagnosis = bad + 1, again, found
+    return Check(watched, evidence, diagnosis, first, looks, bad)
+
+
+def _keep(watch: Watch, evidence: Evidence) -> None:
+    with watch.store.write() as session:
+        observations.keep(session, evidence)
+
+
+def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
+    """The integration's open incident, opened by this check or joined; its gaps begin with it."""
+    watched, now = found.watched, watch.now()
+    with watch.store.write() as session:
+        good = observations.last_good(session, watched.name, found.first_failure_at or now)
+        started = good or found.first_failure_at or now
+        incident, opened = incidents.open_or_join(
+            session,
+            integration=watched.name,
+            diagnosis_summary=found.diagnosis.because,
+            severity=found.diagnosis.severity or 4,
+            opened_by="health",
+            started_at=started,
+            now=now,
+            reopen_since=now - watched.runbook.detection.reopen_within,
+        )
+        if opened:
+            _note_opening(session, incident, found, started, now)
+            open_gaps(session, watched, incident, now)
+            incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "health")
+        return incidents.get(session, incident.id), opened
+
+
+def _note_opening(
+    session: Session, incident: Incident, found: Check, started: datetime, now: datetime
+) -> None:
+    incidents.note(
+        session,
+        incident.id,
+        "last good answer before the failure",
+        now=now,
+        actor="health",
+        milestone=Milestone.STARTED,
+        occurred_at=started,
+    )
+    written = incidents.note(
+        session,
+        incident.id,
+        found.says(),
+        now=now,
+        actor="health",
+        milestone=Milestone.DETECTED,
+        occurred_at=found.first_failure_at,
+    )
+    if not written:
+        incidents.note(session, incident.id, f"came back: {found.says()}", now=now, actor="health")
+
+
+def open_gaps(session: Session, watched: Watched, incident: Incident, now: datetime) -> None:
+    """From the last good watermark of each resource that a job moves: what may be missing."""
+    for name in sorted({r for job in watched.runbook.jobs for r in job.resources}):
+        mark = watermarks.get(session, watched.name, name)
+        since = walk_since(watched.runbook.resource(name), mark.at if mark else None)
+        gaps.open_gap(
+            session,
+            incident_id=incident.id,
+            integration=watched.name,
+            resource=name,
+            since=since,
+            now=now,
+        )

@@ -1,0 +1,134 @@
+"""Performing a side effect so that any process may die in it and any other may go on.
+
+The ledger says SENDING before the call and what came of it afterwards. Whoever finds SENDING
+knows that the effect may have happened, and does what its promise allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from watchkeeper.effects import Effect, EffectKind, EffectState, Next, next_move
+from watchkeeper.errors import Ambiguous, Permanent, Refused, Transient
+from watchkeeper.failpoints import failpoint
+from watchkeeper.incident import Incident
+from watchkeeper.performing.watch import Watch
+from watchkeeper.store import effects, locks
+from watchkeeper.store.switches import halted
+
+Do = Callable[[], Awaitable[str]]
+# Asks the far side: what it shows if the effect is there, None if it is not.
+ReadBack = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """The right to act for an incident: the lock and the fence under which it was taken.
+
+    Fence 0 stands for acts that need no exclusive right because the far side dedups them.
+    """
+
+    incident_id: int
+    round: int
+    lock: str = ""
+    fence: int = 0
+
+    @classmethod
+    def unfenced(cls, incident: Incident) -> Duty:
+        return cls(incident.id, incident.round)
+
+    def check(self, session: Session) -> None:
+        if self.fence:
+            locks.check(session, self.lock, self.fence)
+
+    def effect(self, kind: EffectKind, target: str) -> Effect:
+        return Effect(incident_id=self.incident_id, round=self.round, kind=kind, target=target)
+
+
+async def perform(
+    watch: Watch,
+    duty: Duty,
+    kind: EffectKind,
+    target: str,
+    do: Do,
+    read_back: ReadBack | None = None,
+) -> EffectState:
+    """Bring the effect about once, whatever happened before.
+
+    Raises what `do` raised, with the ledger saying what is known: Transient leaves it planned,
+    Permanent rejected, Ambiguous unknown.
+    """
+    effect = duty.effect(kind, target)
+    with watch.store.write() as session:
+        state = effects.state_of(session, effect)
+        move = next_move(state, kind.promise)
+        if move is Next.NOTHING:
+            return state
+        _allow(watch, kind)
+        duty.check(session)
+        if move is Next.SEND:
+            effects.sending(session, effect, duty.fence, watch.now())
+    if move is Next.ASK_FIRST:
+        if read_back is not None and (shown := await read_back()) is not None:
+            return _settle(watch, duty, effect, EffectState.RECONCILED, shown)
+        with watch.store.write() as session:
+            duty.check(session)
+            effects.sending(session, effect, duty.fence, watch.now())
+    return await _send(watch, duty, effect, do)
+
+
+def transact(
+    watch: Watch, duty: Duty, kind: EffectKind, target: str, change: Callable[[Session], str]
+) -> EffectState:
+    """An effect that is a change of our own rows: it and its ledger entry commit together."""
+    effect = duty.effect(kind, target)
+    with watch.store.write() as session:
+        state = effects.state_of(session, effect)
+        if state.settled:
+            return state
+        _allow(watch, kind)
+        duty.check(session)
+        outcome = change(session)
+        effects.settle(session, effect, EffectState.DONE, outcome, duty.fence, watch.now())
+        failpoint(f"effect.{kind.step}.after")
+    failpoint(f"effect.{kind.step}.committed")
+    return EffectState.DONE
+
+
+async def _send(watch: Watch, duty: Duty, effect: Effect, do: Do) -> EffectState:
+    step = effect.kind.step
+    failpoint(f"effect.{step}.before")
+    try:
+        outcome = await do()
+    except Ambiguous as error:
+        _settle(watch, duty, effect, EffectState.UNKNOWN, str(error))
+        raise
+    except Transient as error:
+        _settle(watch, duty, effect, EffectState.PLANNED, str(error))
+        raise
+    except Permanent as error:
+        _settle(watch, duty, effect, EffectState.REJECTED, str(error))
+        raise
+    failpoint(f"effect.{step}.after")
+    return _settle(watch, duty, effect, EffectState.DONE, outcome)
+
+
+def _settle(
+    watch: Watch, duty: Duty, effect: Effect, state: EffectState, outcome: str
+) -> EffectState:
+    # Not fenced: what happened did happen, and the ledger must say so whoever writes it.
+    with watch.store.write() as session:
+        effects.settle(session, effect, state, outcome, duty.fence, watch.now())
+    failpoint(f"effect.{effect.kind.step}.committed")
+    return state
+
+
+def _allow(watch: Watch, kind: EffectKind) -> None:
+    if not kind.stops_when_halted:
+        return
+    why = halted(watch.store, watch.settings.halt_file)
+    if why is not None:
+        raise Refused(f"the kill switch is on ({why}): {kind.step} was not done")

@@ -1,0 +1,89 @@
+"""Waking people, and telling the pager when it is over: one alert a rung, under one dedup key."""
+
+from __future__ import annotations
+
+from watchkeeper.effects import PAGE_RESOLVE, PAGE_TRIGGER
+from watchkeeper.incident import Incident, Milestone
+from watchkeeper.pagers import Page, Pager
+from watchkeeper.pagers import Severity as PagerSeverity
+from watchkeeper.performing.connectors import pager_of
+from watchkeeper.performing.ledger import Duty, perform
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.runbook.model import Rung
+from watchkeeper.store import incidents, pages
+
+_PAGER_SEVERITY: dict[int, PagerSeverity] = {1: "critical", 2: "error", 3: "warning", 4: "info"}
+
+
+def dedup_key(incident: Incident, level: int) -> str:
+    """The same from trigger to resolve, in every round, and in no other incident or database."""
+    opened = f"{incident.opened_at:%Y%m%dT%H%M%S}"
+    return f"watchkeeper/{incident.integration}/{incident.id}/{opened}/{level}"
+
+
+async def page(watch: Watch, watched: Watched, incident: Incident, rung: Rung) -> None:
+    """Trigger the alert of one rung; sent again, it is the same alert."""
+    pager = pager_of(watch, watched)
+    key = dedup_key(incident, rung.level)
+    if pager is None:
+        _note_no_pager(watch, incident, rung)
+        return
+
+    async def trigger() -> str:
+        await pager.trigger(_page(watched, incident, rung, key))
+        return f"accepted as {key}"
+
+    await perform(watch, Duty.unfenced(incident), PAGE_TRIGGER, str(rung.level), trigger)
+    with watch.store.write() as session:
+        now = watch.now()
+        pages.triggered(session, incident.id, rung.level, rung.who, key, now)
+        milestone = Milestone.PAGED if rung.level == 1 else None
+        incidents.note(session, incident.id, f"paged {rung.who}", now=now, milestone=milestone)
+
+
+async def resolve_pages(watch: Watch, watched: Watched, incident: Incident) -> None:
+    """Resolve every alert of the incident that is still up."""
+    pager = pager_of(watch, watched)
+    if pager is None:
+        return
+    with watch.store.read() as session:
+        up = [p for p in pages.of_incident(session, incident.id) if p.state == pages.TRIGGERED]
+    for entry in up:
+        await _resolve(watch, incident, pager, entry)
+
+
+async def _resolve(watch: Watch, incident: Incident, pager: Pager, entry: pages.PageEntry) -> None:
+    async def resolve() -> str:
+        await pager.resolve(entry.dedup_key)
+        return f"resolved {entry.dedup_key}"
+
+    duty = Duty.unfenced(incident)
+    await perform(watch, duty, PAGE_RESOLVE, str(entry.level), resolve)
+    with watch.store.write() as session:
+        pages.resolved(session, incident.id, entry.level, watch.now())
+
+
+def _page(watched: Watched, incident: Incident, rung: Rung, key: str) -> Page:
+    level = watched.runbook.severity_level(incident.severity)
+    return Page(
+        dedup_key=key,
+        summary=f"{level.word} {watched.runbook.display_name} {incident.title}: {incident.summary}",
+        source=incident.integration,
+        severity=_PAGER_SEVERITY[incident.severity],
+        details={
+            "incident": f"INC-{incident.id}",
+            "rung": rung.who,
+            "cause": incident.cause or "not known yet",
+            "verdict": incident.verdict,
+            "next": f"watchkeeper incident show INC-{incident.id}",
+        },
+        links=tuple((link.url, link.title) for link in watched.runbook.links),
+    )
+
+
+def _note_no_pager(watch: Watch, incident: Incident, rung: Rung) -> None:
+    with watch.store.write() as session:
+        incidents.note(
+            session, incident.id, f"{rung.who} was not paged: no pager is set", now=watch.now()
+        )

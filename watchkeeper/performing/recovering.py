@@ -1,0 +1,140 @@
+"""From a proven repair to a closed incident: bound the gaps, give back, settle, compare, close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchkeeper.errors import UserError
+from watchkeeper.gaps import Gap, GapState, Window, plan_windows, settles_at
+from watchkeeper.incident import Incident, Milestone, State
+from watchkeeper.performing.paging import resolve_pages
+from watchkeeper.performing.walking import compare
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.store import gaps, incidents, leases
+from watchkeeper.verification import Recovery
+
+
+def mark_recovered(
+    watch: Watch, watched: Watched, incident: Incident, recovery: Recovery
+) -> Incident:
+    """The service is well again: this is where every gap of the incident ends."""
+    now = watch.now()
+    with watch.store.write() as session:
+        for gap in gaps.of_incident(session, incident.id):
+            if not gap.state.over:
+                gaps.bound(session, gap.id, now)
+        names = [gap.resource for gap in gaps.of_incident(session, incident.id)]
+        resources = tuple(watched.runbook.resource(name) for name in names)
+        incidents.recovered(session, incident.id, now, settles_at(resources, now))
+        said = "; ".join(recovery.reasons)
+        incidents.note(session, incident.id, said, now=now, milestone=Milestone.VERIFIED)
+        return incidents.move(session, incident.id, State.RESOLVED, now)
+
+
+async def all_clear(watch: Watch, watched: Watched, incident: Incident) -> None:
+    """Resolve the pages: nobody need stay awake while data is filled in."""
+    await resolve_pages(watch, watched, incident)
+    with watch.store.write() as session:
+        incidents.note(
+            session,
+            incident.id,
+            "service well, pages resolved",
+            now=watch.now(),
+            milestone=Milestone.RESOLVED,
+        )
+
+
+def windows_of(watch: Watch, watched: Watched, gap: Gap) -> tuple[Window, ...]:
+    """The gap's windows, sliced once."""
+    resource = watched.runbook.resource(gap.resource)
+    with watch.store.write() as session:
+        return gaps.slice_gap(session, gap.id, plan_windows(resource, gap.since, gap.until))
+
+
+def gaps_to_fill(watch: Watch, incident_id: int) -> tuple[Gap, ...]:
+    with watch.store.read() as session:
+        found = gaps.of_incident(session, incident_id)
+    return tuple(g for g in found if g.state in (GapState.BOUNDED, GapState.FILLING))
+
+
+def mark_filled(watch: Watch, gap: Gap) -> None:
+    with watch.store.write() as session:
+        gaps.filled(session, gap.id)
+
+
+def begin_settling(watch: Watch, incident: Incident) -> Incident:
+    """Jobs run again; now only the vendor's list lag stands between us and the last comparison."""
+    with watch.store.write() as session:
+        until = incident.settles_at or watch.now()
+        text = f"settling until {until:%H:%M:%S}Z, when the vendor's lists have caught up"
+        incidents.note(session, incident.id, text, now=watch.now())
+        return incidents.move(session, incident.id, State.SETTLING, watch.now())
+
+
+async def judge_gap(watch: Watch, watched: Watched, gap: Gap) -> Gap:
+    """Vendor against sink, record by record; only a whole gap is reconciled."""
+    result = await compare(watch, watched, gap)
+    with watch.store.write() as session:
+        judged = gaps.judged(session, gap.id, result, watch.now())
+        if gap.incident_id is not None:
+            text = f"gap in {gap.resource}: {result.says()}"
+            incidents.note(session, gap.incident_id, text, now=watch.now())
+    return judged
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Whether the incident could be closed, and what stands in its way."""
+
+    closed: bool
+    in_the_way: tuple[str, ...]
+
+
+def close(watch: Watch, incident: Incident) -> Closing:
+    """Close only what is whole: every gap reconciled or waived, every lease given back."""
+    with watch.store.write() as session:
+        if incidents.get(session, incident.id).state is State.CLOSED:
+            return Closing(True, ())
+        behind = [g for g in gaps.of_incident(session, incident.id) if not g.state.over]
+        held = leases.active(session, incident.id)
+        way = tuple(f"gap in {g.resource} is {g.state}" for g in behind)
+        way += tuple(f"{lease.kind} on {lease.target} is still in force" for lease in held)
+        if way:
+            incidents.note(session, incident.id, f"not closed: {'; '.join(way)}", now=watch.now())
+            return Closing(False, way)
+        now = watch.now()
+        incidents.note(
+            session, incident.id, "data whole, nothing held", now=now, milestone=Milestone.CLOSED
+        )
+        incidents.move(session, incident.id, State.CLOSED, now)
+    return Closing(True, ())
+
+
+def gap_asked_for(
+    watch: Watch,
+    watched: Watched,
+    resource: str,
+    since: datetime | None,
+    until: datetime | None,
+) -> Gap:
+    """A gap of no incident. Raises UserError on a resource or window that makes no sense."""
+    known = {r.name for r in watched.runbook.resources}
+    if resource not in known:
+        raise UserError(f"{watched.name} has no resource {resource!r}: {', '.join(sorted(known))}")
+    end = until or watch.now()
+    if since is not None and (since.tzinfo is None or end.tzinfo is None):
+        raise UserError("a window's times need their zone, such as 2026-01-31T09:00:00Z")
+    if since is not None and since >= end:
+        raise UserError(f"the window ends ({end:%H:%M:%SZ}) before it begins ({since:%H:%M:%SZ})")
+    with watch.store.write() as session:
+        gap = gaps.open_gap(
+            session,
+            incident_id=None,
+            integration=watched.name,
+            resource=resource,
+            since=since,
+            now=watch.now(),
+        )
+        return gaps.bound(session, gap.id, end)

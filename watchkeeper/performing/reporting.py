@@ -1,0 +1,39 @@
+"""The incident's record, gathered and written as a report file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from watchkeeper.performing.watch import Watch
+from watchkeeper.report import Record, render
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.store import effects, gaps, incidents, leases
+
+
+def record_of(watch: Watch, incident_id: int) -> Record:
+    """All that is known of one incident, from the database alone."""
+    with watch.store.read() as session:
+        return Record(
+            incident=incidents.get(session, incident_id),
+            causes=incidents.causes(session, incident_id),
+            timeline=incidents.timeline(session, incident_id),
+            effects=effects.entries(session, incident_id),
+            leases=leases.of_incident(session, incident_id),
+            gaps=gaps.of_incident(session, incident_id),
+        )
+
+
+def report_of(watch: Watch, watched: Watched, incident_id: int) -> str:
+    return render(record_of(watch, incident_id), watched.runbook, watch.now())
+
+
+def write_report(watch: Watch, watched: Watched, incident_id: int) -> Path:
+    """Write the report whole or not at all; the path of the file."""
+    folder = watch.settings.reports
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"incident-{incident_id}.md"
+    draft = path.with_suffix(".tmp")
+    draft.write_text(report_of(watch, watched, incident_id), encoding="utf-8")
+    os.replace(draft, path)
+    return path

@@ -1,0 +1,106 @@
+"""Who responds to an incident: one run at a time, seen to be alive, replaced when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from watchkeeper.errors import StaleFence
+from watchkeeper.incident import Incident
+from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.watch import Watch
+from watchkeeper.store import incidents, locks
+
+
+class Executor(Protocol):
+    """What runs flows, as far as we need it. Raises Transient where it cannot be reached."""
+
+    async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
+        """Start a deployed flow; the same key starts it once."""
+
+    async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
+        """Hand the answer to a suspended run. One that is not suspended is left alone."""
+
+
+RESPOND = "respond/respond"
+
+
+def lock_name(incident_id: int) -> str:
+    return f"respond:{incident_id}"
+
+
+def _reservation(epoch: int) -> str:
+    return f"start:{epoch}"
+
+
+async def dispatch(watch: Watch, incident: Incident, executor: Executor) -> int | None:
+    """Start a responder unless one is alive or on its way; its epoch, or None.
+
+    The place is reserved before the run is asked for. If asking fails the reservation runs out
+    and the sweep tries again.
+    """
+    ttl = timedelta(seconds=watch.settings.responder_lease_s)
+    with watch.store.write() as session:
+        if locks.held(session, lock_name(incident.id), watch.now()):
+            return None
+        epoch = incidents.next_epoch(session, incident.id)
+        locks.acquire(
+            session, lock_name(incident.id), _reservation(epoch), watch.now(), ttl, "starting"
+        )
+    opened = f"{incident.opened_at:%Y%m%dT%H%M%S%f}"
+    await executor.start(
+        RESPOND,
+        {"incident_id": incident.id, "epoch": epoch},
+        f"respond:{incident.integration}:{incident.id}:{opened}:{epoch}",
+    )
+    return epoch
+
+
+@asynccontextmanager
+async def on_duty(
+    watch: Watch, incident: Incident, epoch: int, holder: str
+) -> AsyncIterator[Duty | None]:
+    """Hold the responder's lock with a heartbeat while the block runs; None if another holds it.
+
+    A process that dies lets the lock run out; one that is merely slow finds its fence stale at
+    its next effect.
+    """
+    ttl, name = timedelta(seconds=watch.settings.responder_lease_s), lock_name(incident.id)
+    with watch.store.write() as session:
+        fence = locks.hand_over(session, name, _reservation(epoch), holder, watch.now(), ttl)
+    if fence is None:
+        yield None
+        return
+    beat = asyncio.create_task(_heartbeat(watch, name, fence, ttl))
+    try:
+        yield Duty(incident.id, incident.round, name, fence)
+        with watch.store.write() as session:
+            locks.release(session, name, fence, watch.now())
+    finally:
+        # After a failure the lock is left to run out: that is the pause before the next try.
+        beat.cancel()
+        with suppress(asyncio.CancelledError):
+            await beat
+
+
+async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta) -> None:
+    while True:
+        await asyncio.sleep(ttl.total_seconds() / 4)
+        try:
+            with watch.store.write() as session:
+                locks.extend(session, name, fence, watch.now(), ttl, "responding")
+        except StaleFence:
+            return
+
+
+WAITING = "waits for an answer"
+
+
+def suspended(watch: Watch, duty: Duty, until: datetime) -> None:
+    """A suspended run has no process and no heartbeat: it counts as alive until its time-out."""
+    with watch.store.write() as session:
+        ttl = until - watch.now() + timedelta(seconds=watch.settings.responder_lease_s)
+        locks.extend(session, duty.lock, duty.fence, watch.now(), ttl, WAITING)

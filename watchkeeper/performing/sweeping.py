@@ -1,0 +1,135 @@
+"""Reconciling open incidents with the world, every few seconds, whatever else is down.
+
+Responder dead -> start another; lease over -> undo; clock passed -> call the next rung; window
+stuck -> release; settling over -> a responder does the last reconcile and closes. Each matter is
+seen to by itself: one that fails never delays another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.escalation import due_rungs
+from watchkeeper.incident import Incident, State
+from watchkeeper.mitigation import Lease
+from watchkeeper.performing.leasing import end_lease
+from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.paging import page, resolve_pages
+from watchkeeper.performing.responding import WAITING, Executor, dispatch, lock_name
+from watchkeeper.performing.watch import Watch
+from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
+
+SWEEP_TTL = timedelta(seconds=120)
+
+
+async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
+    """What was put right, in words. Only one sweep runs at a time, in whatever process."""
+    holder = f"sweep:{os.getpid()}"
+    with watch.store.write() as session:
+        fence = locks.acquire(session, "sweep", holder, watch.now(), SWEEP_TTL)
+    if fence is None:
+        return ()
+    said: list[str] = []
+    try:
+        said += _release_windows(watch)
+        said += _expire_questions(watch)
+        for lease in _held(watch):
+            said += await _tried(partial(_end_if_over, watch, lease))
+        for incident in _to_look_after(watch):
+            said += await _tried(partial(_call_people, watch, incident))
+            said += await _tried(partial(_wake, watch, incident, executor))
+            said += await _tried(partial(_staff, watch, incident, executor))
+    finally:
+        with watch.store.write() as session:
+            locks.release(session, "sweep", fence, watch.now())
+    return tuple(said)
+
+
+async def _tried(act: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    try:
+        return await act()
+    except WatchkeeperError as error:
+        return [f"not done: {error}"]
+
+
+def _held(watch: Watch) -> tuple[Lease, ...]:
+    with watch.store.read() as session:
+        return leases.active(session)
+
+
+def _to_look_after(watch: Watch) -> list[Incident]:
+    with watch.store.read() as session:
+        return incidents.listed(session, only_open=True)
+
+
+def _release_windows(watch: Watch) -> list[str]:
+    with watch.store.write() as session:
+        count = gaps.release_stuck(session, watch.now())
+    return [f"released {count} stuck backfill windows"] if count else []
+
+
+def _expire_questions(watch: Watch) -> list[str]:
+    with watch.store.write() as session:
+        over = approvals.expire(session, watch.now())
+        for question in over:
+            text = "nobody answered in time: the plan counts as denied"
+            incidents.note(session, question.incident_id, text, now=watch.now())
+    return [f"INC-{question.incident_id}: its question ran out" for question in over]
+
+
+async def _end_if_over(watch: Watch, lease: Lease) -> list[str]:
+    """A lease ends with its time, or with its incident, whoever forgot it."""
+    with watch.store.read() as session:
+        incident = incidents.get(session, lease.incident_id)
+    if incident.is_open and lease.expires_at > watch.now():
+        return []
+    because = "its time was over" if incident.is_open else "its incident is closed"
+    return [end_lease(watch, Duty.unfenced(incident), lease, because)]
+
+
+async def _call_people(watch: Watch, incident: Incident) -> list[str]:
+    """Whoever the ladder says should have been called by now, and was not; and the all-clear."""
+    watched = watch.integration(incident.integration)
+    with watch.store.read() as session:
+        called = pages.of_incident(session, incident.id)
+    if incident.recovered_at is not None:
+        await resolve_pages(watch, watched, incident)
+        return []
+    seen = [p.acknowledged_at for p in called if p.acknowledged_at is not None]
+    due = due_rungs(watched.runbook, incident, min(seen, default=None), watch.now())
+    missing = [rung for rung in due if rung.level not in {p.level for p in called}]
+    for rung in missing:
+        await page(watch, watched, incident, rung)
+    return [f"INC-{incident.id}: called {rung.who}" for rung in missing]
+
+
+async def _wake(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
+    """A run that still waits although its question was answered."""
+    with watch.store.read() as session:
+        _, _, note = locks.describe(session, lock_name(incident.id))
+        question = approvals.latest(session, incident.id)
+    if note != WAITING or question is None or question.open or question.flow_run_id is None:
+        return []
+    decision = question.decision or approvals.DENY
+    await executor.wake(
+        question.flow_run_id, decision, question.decided_by or "", question.reason or ""
+    )
+    return [f"INC-{incident.id}: woke its run with {decision}"]
+
+
+async def _staff(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
+    if not wants_responder(incident, watch.now()):
+        return []
+    epoch = await dispatch(watch, incident, executor)
+    return [] if epoch is None else [f"INC-{incident.id}: started responder {epoch}"]
+
+
+def wants_responder(incident: Incident, now: datetime) -> bool:
+    """Every open incident does, but one that settles has nothing to do before its time."""
+    if incident.state is State.SETTLING:
+        return incident.settles_at is not None and incident.settles_at <= now
+    return incident.is_open

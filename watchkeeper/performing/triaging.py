@@ -1,0 +1,44 @@
+"""Looking closely and saying what it means. Writes nothing unless it is told an incident."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from watchkeeper.diagnosis import Diagnosis, diagnose
+from watchkeeper.evidence import Evidence
+from watchkeeper.incident import Incident, Milestone, State
+from watchkeeper.performing.probing import look
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.store import incidents, observations
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """One close look and its diagnosis."""
+
+    evidence: Evidence
+    diagnosis: Diagnosis
+
+
+async def triage(watch: Watch, watched: Watched) -> Triage:
+    """Read-only. Needs neither an incident nor Prefect."""
+    evidence = await look(watch, watched, closely=True)
+    return Triage(evidence, diagnose(evidence, watched.runbook))
+
+
+def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
+    """Write the evidence and the ranked causes down; an open incident becomes triaged.
+
+    A healthy answer is no cause: the incident keeps the one it was opened with.
+    """
+    now = watch.now()
+    with watch.store.write() as session:
+        observations.keep(session, found.evidence, incident.id)
+        if not found.diagnosis.healthy:
+            incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "watchkeeper")
+        text = f"{found.diagnosis.verdict}: {found.diagnosis.because}"
+        incidents.note(session, incident.id, text, now=now, milestone=Milestone.DIAGNOSED)
+        if incident.state is State.OPEN:
+            incidents.move(session, incident.id, State.TRIAGED, now)
+        return incidents.get(session, incident.id)

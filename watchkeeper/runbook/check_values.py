@@ -1,0 +1,76 @@
+"""Values of a runbook that must agree with one another: caps, clocks, rungs, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+
+from watchkeeper.runbook.document import Document
+from watchkeeper.runbook.model import Detection, Mitigation, Resource, Rung
+from watchkeeper.runbook.problems import Problem
+from watchkeeper.runbook.shape import alone, well_formed
+
+
+def _mitigations(document: Document) -> Iterator[Problem]:
+    jobs = {str(item.get("criticality")) for _, item in document.items("jobs")}
+    for at, mitigation in well_formed(document, "mitigations", Mitigation):
+        if mitigation.action == "pause_jobs" and not jobs.intersection(mitigation.criticality):
+            found = ", ".join(sorted(jobs)) or "none"
+            message = f"matches no job; pause_jobs needs a criticality that a job has: {found}"
+            yield document.problem((*at, "criticality"), message)
+        if mitigation.action == "cap_rate" and mitigation.max_requests_per_s is None:
+            message = "is missing; cap_rate needs the most requests a second that it lets through"
+            yield document.problem((*at, "max_requests_per_s"), message)
+        if mitigation.autonomy == "approve" and mitigation.approvals == 0:
+            message = "0 is not allowed where autonomy is approve; 1 or 2"
+            yield document.problem((*at, "approvals"), message)
+
+
+def _ladder(document: Document) -> Iterator[Problem]:
+    for (_, lower), (at, rung) in pairwise(well_formed(document, "escalation", Rung)):
+        if rung.level < lower.level:
+            message = f"{rung.level} does not follow {lower.level}; rungs ascend"
+            yield document.problem((*at, "level"), message)
+        if rung.after <= lower.after:
+            message = f"each rung comes later than the one before ({lower.who})"
+            yield document.problem((*at, "after"), message)
+
+
+def _detection(document: Document) -> Iterator[Problem]:
+    detection = alone(Detection, document.get(("detection",)) or {})
+    if detection and detection.needed > detection.confirming_probes + 1:
+        most = detection.confirming_probes + 1
+        message = (
+            f"{detection.needed} is not allowed; 1 to {most}: the first probe and those after it"
+        )
+        yield document.problem(("detection", "needed"), message)
+
+
+def _pages(document: Document) -> Iterator[Problem]:
+    most = document.get(("max_page_size",))
+    for at, resource in well_formed(document, "resources", Resource):
+        if isinstance(most, int) and resource.page_size > most:
+            message = (
+                f"{resource.page_size} is not allowed; the vendor serves at most {most} a page"
+            )
+            yield document.problem((*at, "page_size"), message)
+
+
+def _clocks(document: Document) -> Iterator[Problem]:
+    for at, resource in well_formed(document, "resources", Resource):
+        if resource.sort and not resource.sort_param:
+            yield document.problem((*at, "sort"), "is never sent: sort_param is missing")
+        if resource.until_param and not resource.since_param:
+            yield document.problem((*at, "until_param"), "needs since_param beside it")
+        if resource.since_param and resource.overlap == timedelta(0):
+            yield document.problem((*at, "overlap"), "0 is not allowed: rows at the edge get lost")
+
+
+VALUE_CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
+    _mitigations,
+    _ladder,
+    _detection,
+    _pages,
+    _clocks,
+)

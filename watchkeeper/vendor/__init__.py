@@ -1,0 +1,1 @@
+"""The one way to a vendor's API: guarded, paced, bounded, and honest about what came back."""

@@ -1,0 +1,138 @@
+"""The client that everything else uses: `get` and `send`, and a Reply or one of our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from watchkeeper.credentials.protocols import RotatableStore, Stage
+from watchkeeper.credentials.references import open_rotatable, open_source
+from watchkeeper.credentials.secret import Secret
+from watchkeeper.errors import UserError
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.store.engine import Store
+from watchkeeper.vendor.answers import asked_wait_s
+from watchkeeper.vendor.guard import Bounds, Guard
+from watchkeeper.vendor.pacing import RateGate
+from watchkeeper.vendor.purpose import Purpose
+from watchkeeper.vendor.reply import Reply
+from watchkeeper.vendor.transport import GuardedTransport
+
+__all__ = ["Params", "Purpose", "Reply", "VendorClient", "vendor_client"]
+
+Params = Mapping[str, str | int | Sequence[str]]
+# For a 429 that names no wait.
+USUAL_HOLD_S = 5.0
+
+
+class VendorClient:
+    """Calls one integration's API for one purpose. Use it as an async context manager.
+
+    httpx's own client is left out on purpose: its redirects, cookies, netrc and proxies are ways
+    for a request to go where nobody sent it.
+    """
+
+    def __init__(
+        self, guard: Guard, wire: GuardedTransport, gate: RateGate, now: Callable[[], datetime]
+    ) -> None:
+        self._guard, self._wire, self._gate, self._now = guard, wire, gate, now
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._wire.aclose()
+
+    async def get(self, path: str, params: Params | None = None) -> Reply:
+        """Any status is a Reply, a redirect too.
+
+        Raises Refused, Throttled, CallFailed; see GuardedTransport.
+        """
+        url = self._guard.url(path)
+        return await self._ask(httpx.Request("GET", url, params=params or None))
+
+    async def send(self, method: str, path: str, json: Any = None) -> Reply:
+        """A call that changes something. Raises Ambiguous, too, once it may have arrived."""
+        url = self._guard.url(path)
+        return await self._ask(httpx.Request(method, url, json=json))
+
+    async def _ask(self, request: httpx.Request) -> Reply:
+        response = await self._wire.handle_async_request(request)
+        reply = Reply(
+            status=response.status_code,
+            headers=dict(response.headers),
+            body=response.content,
+            latency_s=response.extensions["latency_s"],
+            at=self._now(),
+            method=request.method,
+        )
+        if reply.status == 429:
+            self._hold(reply)
+        return reply
+
+    def _hold(self, reply: Reply) -> None:
+        asked = asked_wait_s(reply)
+        self._gate.hold(reply.at + timedelta(seconds=USUAL_HOLD_S if asked is None else asked))
+
+
+def vendor_client(
+    watched: Watched,
+    store: Store,
+    now: Callable[[], datetime],
+    purpose: Purpose,
+    *,
+    dry_run: bool = False,
+    key_stage: Stage | None = "current",
+    deadline_s: float = 10.0,
+    max_wait_s: float | None = None,
+    base: Path | None = None,
+) -> VendorClient:
+    """A client for one integration; nothing is read or sent before the first call.
+
+    `key_stage`: which of the credential's keys to send, None for none at all. `deadline_s` bounds
+    one exchange, `max_wait_s` the wait for our turn before it. A relative `file:` reference counts
+    from `base`, by default the working directory.
+    """
+    guard = Guard.of(watched, dry_run, f"watchkeeper/{_version()} ({purpose})")
+    gate = RateGate(store, watched.name, watched.runbook.rate_limit, now)
+    reference = watched.integration.credential.reference
+    key = _key(reference, base or Path(), key_stage)
+    wire = GuardedTransport(guard, gate, key, purpose, Bounds(deadline_s, max_wait_s))
+    return VendorClient(guard, wire, gate, now)
+
+
+def _key(reference: str, base: Path, stage: Stage | None) -> Callable[[], Secret | None]:
+    if stage is None:
+        return _no_key
+    if stage == "current":
+        return open_source(reference, base).read
+    return partial(_staged, open_rotatable(reference, base), stage, reference)
+
+
+def _no_key() -> None:
+    return None
+
+
+def _staged(store: RotatableStore, stage: Stage, reference: str) -> Secret:
+    """To send none, where one was meant, would make a missing key look like a refused one."""
+    secret = store.read(stage)
+    if secret is None:
+        raise UserError(f"{reference} holds no {stage} key")
+    return secret
+
+
+@cache
+def _version() -> str:
+    return version("watchkeeper")

@@ -1,0 +1,123 @@
+"""When a call may go out: the pure rule, and the gate that asks the database for it.
+
+No slot is ever handed out for later. A waiter asks again at least every 200 ms, so that a new cap,
+a lifted one or a hold applies to all who wait and not only to those who come after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchkeeper.errors import Throttled
+from watchkeeper.runbook.model import RateLimit
+from watchkeeper.store import rates
+from watchkeeper.store.engine import Store
+from watchkeeper.store.rates import Bucket, Grant
+from watchkeeper.vendor.purpose import LEAVES, MAX_WAIT_S, Purpose
+
+ASK_AGAIN_S = 0.2
+# Clocks of two machines on one database may differ by so much.
+DRIFT = timedelta(seconds=1)
+_ZERO = timedelta(0)
+_SLOWEST_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One call each `interval`; `slack`: how far ahead of that a burst may run.
+
+    `ceiling`: a slot further away than this was left by a slower pace or by a clock that jumped,
+    and is drawn near.
+    """
+
+    interval: timedelta
+    slack: timedelta = _ZERO
+    ceiling: timedelta | None = None
+
+
+def evenly(interval: timedelta, burst: int) -> Pace:
+    """`burst` calls at once after a rest, one each `interval` in the long run."""
+    return Pace(interval, (burst - 1) * interval, burst * interval)
+
+
+def grant(next_at: datetime, now: datetime, pace: Pace) -> Grant:
+    """The generic cell rate algorithm: `next_at` is when the calls so far are paid for."""
+    ceiling = now + (pace.interval + pace.slack if pace.ceiling is None else pace.ceiling)
+    kept = ceiling if next_at > ceiling + DRIFT else next_at
+    due = max(kept, now)
+    wait = due - pace.slack - now
+    if wait <= _ZERO:
+        return Grant(True, due + pace.interval, 0.0)
+    return Grant(False, kept, wait.total_seconds())
+
+
+def pace_for(limit: RateLimit, purpose: Purpose, cap_per_s: float | None) -> Pace:
+    """The pace under a vendor's budget and our own cap, if one is in force.
+
+    `requests` in any window of `per` is what the vendor counts, so the burst is taken out of the
+    steady rate. A cap binds everything but probes, which must see whether the vendor is back.
+    """
+    burst = min(max(limit.requests // 20, 1), 10)
+    interval = limit.per / (limit.requests - burst + 1)
+    if cap_per_s is None:
+        left = round((burst - 1) * LEAVES[purpose])
+        return Pace(interval, (burst - 1 - left) * interval, burst * interval)
+    capped = max(timedelta(seconds=min(1 / cap_per_s, _SLOWEST_S)), interval)
+    ceiling = capped + burst * interval
+    if purpose == "probe":
+        return Pace(interval, capped + (burst - 1) * interval, ceiling)
+    return Pace(capped, _ZERO, ceiling)
+
+
+def decide(bucket: Bucket, now: datetime, limit: RateLimit, purpose: Purpose) -> Grant:
+    """Hold first, then pace. Probes pass a hold: without them its end would not be seen."""
+    if bucket.hold_until is not None and bucket.hold_until > now and purpose != "probe":
+        return Grant(False, bucket.next_at, (bucket.hold_until - now).total_seconds())
+    return grant(bucket.next_at, now, pace_for(limit, purpose, bucket.cap_per_s))
+
+
+@dataclass(frozen=True, slots=True)
+class RateGate:
+    """One integration's door to the vendor, shared by all processes on one database."""
+
+    store: Store
+    integration: str
+    limit: RateLimit
+    now: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def admit(self, purpose: Purpose, max_wait_s: float | None = None) -> None:
+        """Return when the call may be sent.
+
+        Raises Throttled with the rest of the wait where that is longer than `max_wait_s` (by
+        default, what the purpose can bear). What was slept counts, not what clocks say.
+        """
+        patience = MAX_WAIT_S[purpose] if max_wait_s is None else max_wait_s
+        slept = 0.0
+        while True:
+            answer = self._ask(purpose)
+            if answer.granted:
+                return
+            if slept + answer.wait_s > patience:
+                raise Throttled(
+                    f"{self.integration}: no turn for a {purpose} call within {patience:g} s",
+                    answer.wait_s,
+                )
+            pause = min(max(answer.wait_s, 0.001), ASK_AGAIN_S)
+            await self.sleep(pause)
+            slept += pause
+
+    def hold(self, until: datetime) -> None:
+        """The vendor asked for a pause: nothing but probes goes out before `until`."""
+        rates.hold(self.store, self.integration, self.now(), until)
+
+    def _ask(self, purpose: Purpose) -> Grant:
+        return rates.ask(
+            self.store,
+            self.integration,
+            self.now,
+            lambda bucket, now: decide(bucket, now, self.limit, purpose),
+        )
