@@ -1,7 +1,8 @@
-"""A real Prefect server for the tests: a process of its own, on a free loopback port, in a home of its own."""
+"""A real Prefect server for the tests: its own process, its own home, a free loopback port."""
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -157,14 +159,24 @@ def pointed_at(server: Server) -> Iterator[None]:
         yield
         APILogWorker.drain_all()
         EventsWorker.drain_all()
+    with warnings.catch_warnings():
+        # Prefect's client forgets a socket of each run: collected here, not in a stranger's test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def seal_this_process(home: Path) -> None:
+    """Forget the user's Prefect settings; to be called before anything imports Prefect."""
+    for name in [name for name in os.environ if name.startswith("PREFECT")]:
+        del os.environ[name]
+    os.environ.update(QUIET | _paths(home))
 
 
 def sealed_environment(home: Path, api: str) -> dict[str, str]:
     """This process's environment without any Prefect setting of the user's, pointed at ``api``."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
-    paths = {"PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml")}
     imports = {"PYTHONPATH": str(TESTS), "PYTHONUNBUFFERED": "1"}
-    return inherited | QUIET | paths | imports | {"PREFECT_API_URL": api}
+    return inherited | QUIET | _paths(home) | imports | {"PREFECT_API_URL": api}
 
 
 def start_process(
@@ -210,6 +222,10 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _paths(home: Path) -> dict[str, str]:
+    return {"PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml")}
 
 
 def _healthy(process: subprocess.Popen[bytes], url: str, home: Path) -> bool:

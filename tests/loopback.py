@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from watchkeeper.credentials.references import open_rotatable
@@ -24,6 +26,7 @@ from watchkeeper.runbook.model import (
     Runbook,
     SeverityLevel,
 )
+from watchkeeper.store.engine import Store, open_store
 
 CANARY = "test_canary_4f1a9c77d2e0"
 Answer = Callable[[str], Awaitable[bytes] | bytes]
@@ -153,6 +156,21 @@ def watched(
         credential=Credential(name="api-key", reference=reference),
     )
     return Watched(integration=integration, runbook=runbook)
+
+
+def fresh_store(folder: Path) -> Store:
+    """A database of its own, from a copy: migrating each anew would take longer than the test."""
+    path = folder / "watchkeeper.db"
+    path.write_bytes(_empty_database())
+    return open_store(f"sqlite:///{path}")
+
+
+@cache
+def _empty_database() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        open_store(f"sqlite:///{path}").close()
+        return path.read_bytes()
 
 
 def store_key(folder: Path, value: str = CANARY, name: str = "key.json") -> None:

@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import flow, suspend_flow_run, task
-from prefect.deployments import run_deployment
+from prefect import flow, task
+from prefect.client.schemas.objects import State
+from prefect.deployments.flow_runs import arun_deployment
+from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 
 
 class Approval(RunInput):
@@ -41,10 +43,10 @@ async def approval(diary: str) -> None:
     """Two phases with a question after each: the shape of our responder."""
     mark(diary, "top")
     await phase(diary, "first phase")
-    first = await suspend_flow_run(wait_for_input=Approval, key="first", timeout=300)
+    first = await asuspend_flow_run(wait_for_input=Approval, key="first", timeout=300)
     mark(diary, "first answer", decision=first.decision)
     await phase(diary, "second phase")
-    second = await suspend_flow_run(wait_for_input=Approval, key="second", timeout=300)
+    second = await asuspend_flow_run(wait_for_input=Approval, key="second", timeout=300)
     mark(diary, "second answer", decision=second.decision)
 
 
@@ -52,23 +54,23 @@ async def approval(diary: str) -> None:
 async def unkeyed(diary: str) -> None:
     """Two questions with no key of their own."""
     mark(diary, "top")
-    first = await suspend_flow_run(wait_for_input=Approval, timeout=300)
+    first = await asuspend_flow_run(wait_for_input=Approval, timeout=300)
     mark(diary, "first answer", decision=first.decision)
-    second = await suspend_flow_run(wait_for_input=Approval, timeout=300)
+    second = await asuspend_flow_run(wait_for_input=Approval, timeout=300)
     mark(diary, "second answer", decision=second.decision)
 
 
 @flow
 async def asks_inside(diary: str) -> None:
     mark(diary, "inside")
-    await suspend_flow_run(wait_for_input=Approval, key="inside", timeout=300)
+    await asuspend_flow_run(wait_for_input=Approval, key="inside", timeout=300)
 
 
 @flow
 async def expiring(diary: str) -> None:
     """A question that nobody answers in time."""
     mark(diary, "top")
-    await suspend_flow_run(wait_for_input=Approval, key="expiring", timeout=2)
+    await asuspend_flow_run(wait_for_input=Approval, key="expiring", timeout=2)
     mark(diary, "answered")
 
 
@@ -104,7 +106,7 @@ async def quick(diary: str) -> None:
 async def caller(diary: str) -> None:
     """Start another run twice with one idempotency key."""
     for _ in range(2):
-        run = await run_deployment(
+        run = await arun_deployment(
             "quick/lab",
             parameters={"diary": diary},
             timeout=0,

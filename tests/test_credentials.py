@@ -70,7 +70,7 @@ def test_a_secret_is_a_value() -> None:
     assert len({NEW, Secret("test_new_22222222")}) == 1
     assert NEW.reveal() == "test_new_22222222"
     with pytest.raises(AttributeError):
-        NEW.fingerprint = "x"  # type: ignore[misc]
+        NEW.fingerprint = "x"
 
 
 HYGIENE = [
@@ -132,7 +132,7 @@ def test_rotation_needs_versions(tmp_path: Path) -> None:
 def test_a_missing_file_names_its_reference(tmp_path: Path) -> None:
     """Nothing stored, or nothing current: one line that says so."""
     source = open_source("file:keys/mx.json", tmp_path)
-    with pytest.raises(UserError, match="file:keys/mx.json does not exist"):
+    with pytest.raises(UserError, match=r"file:keys/mx\.json does not exist"):
         source.read()
     open_rotatable("file:keys/mx.json", tmp_path).offer(NEW)
     with pytest.raises(UserError, match="no current key"):
@@ -231,7 +231,7 @@ def test_a_broken_file_is_told_without_quoting_it(text: bytes, store: FileStore)
     """Neither the error nor anything it was raised from holds a word of the file."""
     store.path.write_bytes(text)
     for call in (store.read, lambda: store.offer(OTHER)):
-        with pytest.raises(UserError, match="file:keys/mx.json") as caught:
+        with pytest.raises(UserError, match=r"file:keys/mx\.json") as caught:
             call()
         assert "canary" not in "".join(traceback.format_exception(caught.value))
         assert caught.value.__context__ is None
@@ -278,7 +278,7 @@ for n in range(20):
 
 
 def test_writers_queue(tmp_path: Path) -> None:
-    """Three processes write sixty versions; each counts on from the last, and no reader meets half a file."""
+    """Three processes write sixty versions: each counts on, and no reader meets half a file."""
     keys = open_rotatable("file:mx.json", tmp_path)
     keys.promote(keys.offer(OLD))
     command = [sys.executable, "-c", OFFER, str(tmp_path)]

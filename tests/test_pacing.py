@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loopback import fresh_store
 from sqlmodel import select
 
 from watchkeeper.errors import Throttled
 from watchkeeper.runbook.model import RateLimit
-from watchkeeper.store.engine import Store, open_store
+from watchkeeper.store.engine import Store
 from watchkeeper.store.rates import Bucket
 from watchkeeper.store.tables import IncidentRow, LeaseRow, RateBucketRow
 from watchkeeper.vendor.pacing import ASK_AGAIN_S, RateGate, decide, evenly, grant, pace_for
@@ -45,7 +47,7 @@ class Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path}/pace.db")
+    opened = fresh_store(tmp_path)
     yield opened
     opened.close()
 
@@ -59,7 +61,7 @@ def gate(store: Store, clock: Clock, limit: RateLimit = HUNDRED_A_MINUTE) -> Rat
     return RateGate(store, "maintainx@prod", limit, clock.now, clock.sleep)
 
 
-def cap(store: Store, per_s: object, **changes: object) -> None:
+def cap(store: Store, per_s: object, **changes: Any) -> None:
     """A rate cap as a mitigation leaves it."""
     with store.write() as session:
         incident = IncidentRow(
@@ -69,7 +71,7 @@ def cap(store: Store, per_s: object, **changes: object) -> None:
         session.add(incident)
         session.flush()
         assert incident.id is not None
-        given = {
+        given: dict[str, Any] = {
             "incident_id": incident.id, "integration": "maintainx@prod", "kind": "rate_cap",
             "target": "maintainx@prod", "applied": {"max_requests_per_s": per_s},
             "state": "active", "taken_at": T0, "expires_at": T0 + timedelta(hours=4),
@@ -213,7 +215,7 @@ CAPS = [
 
 @pytest.mark.parametrize(("caps", "in_ten_seconds"), CAPS)
 def test_caps(
-    caps: list[tuple[object, dict[str, object]]], in_ten_seconds: int, store: Store, clock: Clock
+    caps: list[tuple[object, dict[str, Any]]], in_ten_seconds: int, store: Store, clock: Clock
 ) -> None:
     """The lowest cap in force counts; none lifts the vendor's own budget of 1.6 a second."""
     for per_s, changes in caps:
@@ -273,7 +275,7 @@ async def main():
     times = []
     print("ready", flush=True)
     sys.stdin.readline()
-    end = time.time() + 3
+    end = time.time() + 2
 
     async def ask():
         while time.time() < end:
@@ -289,8 +291,9 @@ asyncio.run(main())
 
 def test_four_processes_share_one_bucket(tmp_path: Path) -> None:
     """Sixteen askers in four processes: no more than one alone could send."""
-    url = f"sqlite:///{tmp_path}/pace.db"
-    open_store(url).close()
+    store = fresh_store(tmp_path)
+    url = str(store.engine.url)
+    store.close()
     command = [sys.executable, "-c", ASKER, url]
     askers = [Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(4)]
     for asker in askers:

@@ -129,7 +129,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6), st.binary(max_size=80))
 def test_any_answer_gives_a_believable_signal(headers: dict[str, str], body: bytes) -> None:
     """Total, and always within bounds."""

@@ -137,7 +137,7 @@ DIGEST = "sha256:"
 
 def newer(version: str, than: str) -> bool:
     """Versions of one spelling order as text; digests have no order and can only differ."""
-    if version.startswith(DIGEST):
+    if version.startswith(DIGEST) or than.startswith(DIGEST):
         return version != than
     return version > than
 

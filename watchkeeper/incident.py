@@ -105,6 +105,6 @@ def check_move(incident: Incident, to: State) -> None:
 def parse_id(text: str) -> int:
     """The number in `17`, `INC-17` or `inc-17`."""
     digits = text.strip().lower().removeprefix("inc-")
-    if not digits.isdigit():
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
         raise UserError(f"{text!r} is not an incident: give its number, such as INC-17")
     return int(digits)

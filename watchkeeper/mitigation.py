@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -65,7 +65,8 @@ class PlannedAction:
 
     @property
     def needs_approval(self) -> bool:
-        return self.autonomy in ("propose", "approve")
+        """Nobody is asked about nothing: jobs that all were paused already wait for no answer."""
+        return bool(self.effects) and self.autonomy in ("propose", "approve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +104,12 @@ class Plan:
         return tuple(a for a in self.actions if a.needs_approval)
 
     def only(self, names: frozenset[str]) -> Plan:
-        kept = tuple(a for a in self.actions if a.name in names)
-        return Plan(
-            integration=self.integration,
-            incident_id=self.incident_id,
-            round=self.round,
-            cause=self.cause,
-            actions=kept,
-            refused=self.refused,
-        )
+        return replace(self, actions=tuple(a for a in self.actions if a.name in names))
+
+    def left_to(self, person: str) -> Plan:
+        """Nothing is done: whoever took the incident over does it, or asks for it by name."""
+        left = tuple(f"{a.name}: {person} has taken over" for a in self.actions)
+        return replace(self, actions=(), refused=(*self.refused, *left))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +159,10 @@ class Lease:
     expires_at: datetime
     ended_at: datetime | None
     ended_because: str
+
+    def same_taking(self, other: Lease) -> bool:
+        """Still in force, and not taken again since then: a row is used for every taking."""
+        return self.state is LeaseState.ACTIVE and self.taken_at == other.taken_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

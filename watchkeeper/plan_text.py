@@ -11,9 +11,9 @@ def plan_text(plan: Plan) -> str:
     lines = [f"Plan `{plan.hash}` for {escape(plan.integration)}, cause {escape(plan.cause)}"]
     for action in plan.actions:
         lines += ["", *_action(action)]
-    if not plan.actions:
+    if not plan.actions and not plan.refused:
         lines += ["", "Nothing: the runbook names no mitigation that applies."]
-    lines += ["", *(f"- refused by a cap: {escape(said)}" for said in plan.refused)]
+    lines += ["", *(f"- left out: {escape(said)}" for said in plan.refused)]
     return "\n".join(lines).rstrip() + "\n"
 
 

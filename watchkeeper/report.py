@@ -85,7 +85,11 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
 
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~])")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+# Controls, bidi marks, invisible characters and tags; halves of pairs, which no file can hold.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]+"
+)
 
 
 def escape(text: str) -> str:

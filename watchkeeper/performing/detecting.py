@@ -12,7 +12,7 @@ from sqlmodel import Session
 from watchkeeper.diagnosis import Diagnosis, diagnose
 from watchkeeper.evidence import Evidence
 from watchkeeper.gaps import walk_since
-from watchkeeper.incident import Incident, Milestone
+from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.performing.probing import look
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
@@ -68,7 +68,10 @@ def _keep(watch: Watch, evidence: Evidence) -> None:
 
 
 def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
-    """The integration's open incident, opened by this check or joined; its gaps begin with it."""
+    """The integration's open incident and whether this check opened it; its gaps begin with it.
+
+    One whose repair was proven already did not hold: it begins again, and people are called again.
+    """
     watched, now = found.watched, watch.now()
     with watch.store.write() as session:
         good = observations.last_good(session, watched.name, found.first_failure_at or now)
@@ -83,6 +86,8 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
             now=now,
             reopen_since=now - watched.runbook.detection.reopen_within,
         )
+        if not opened and incident.has_reached(State.RESOLVED):
+            incident, opened = incidents.relapse(session, incident.id, now), True
         if opened:
             _note_opening(session, incident, found, started, now)
             open_gaps(session, watched, incident, now)

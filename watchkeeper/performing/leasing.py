@@ -79,6 +79,9 @@ def end_lease(watch: Watch, duty: Duty, lease: Lease, because: str) -> str:
     said: list[str] = []
 
     def undo(session: Session) -> str:
+        now_held = leases.find(session, lease.incident_id, lease.kind, lease.target)
+        if now_held is None or not now_held.same_taking(lease):
+            return "undone before"
         words = _restore(session, lease, watch) if lease.kind is LeaseKind.PAUSED_JOB else "lifted"
         leases.end(session, lease.id, because, watch.now())
         incidents.note(

@@ -19,11 +19,16 @@ from watchkeeper.store.approvals import Approval
 def make_plan(
     watch: Watch, watched: Watched, incident: Incident, only: frozenset[str] | None = None
 ) -> Plan:
-    """The runbook's row for the incident's cause, bound to what is there now."""
+    """The runbook's row for the incident's cause, bound to what is there now.
+
+    While a person has taken over, only what is asked for by name is planned.
+    """
     with watch.store.read() as session:
         world = _world(session, watch, watched, incident)
     made = plan(incident, incident.cause or "", watched, world)
-    return made if only is None else made.only(only)
+    if only is not None:
+        return made.only(only)
+    return made if incident.taken_by is None else made.left_to(incident.taken_by)
 
 
 def _world(session: Session, watch: Watch, watched: Watched, incident: Incident) -> World:

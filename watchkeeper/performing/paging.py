@@ -83,7 +83,8 @@ def _page(watched: Watched, incident: Incident, rung: Rung, key: str) -> Page:
 
 
 def _note_no_pager(watch: Watch, incident: Incident, rung: Rung) -> None:
+    text = f"{rung.who} was not paged: no pager is set"
     with watch.store.write() as session:
-        incidents.note(
-            session, incident.id, f"{rung.who} was not paged: no pager is set", now=watch.now()
-        )
+        # The sweep comes by every few seconds; saying it once is enough.
+        if text not in {entry.text for entry in incidents.timeline(session, incident.id)}:
+            incidents.note(session, incident.id, text, now=watch.now())

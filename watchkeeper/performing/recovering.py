@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchkeeper.errors import UserError
 from watchkeeper.gaps import Gap, GapState, Window, plan_windows, settles_at
@@ -14,6 +14,9 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import gaps, incidents, leases
 from watchkeeper.verification import Recovery
+
+# After a comparison that was not whole: what it moved must show, and nobody is helped by hurry.
+COMPARE_AGAIN = timedelta(minutes=1)
 
 
 def mark_recovered(
@@ -101,10 +104,11 @@ def close(watch: Watch, incident: Incident) -> Closing:
         held = leases.active(session, incident.id)
         way = tuple(f"gap in {g.resource} is {g.state}" for g in behind)
         way += tuple(f"{lease.kind} on {lease.target} is still in force" for lease in held)
-        if way:
-            incidents.note(session, incident.id, f"not closed: {'; '.join(way)}", now=watch.now())
-            return Closing(False, way)
         now = watch.now()
+        if way:
+            incidents.note(session, incident.id, f"not closed: {'; '.join(way)}", now=now)
+            incidents.settles(session, incident.id, now + COMPARE_AGAIN)
+            return Closing(False, way)
         incidents.note(
             session, incident.id, "data whole, nothing held", now=now, milestone=Milestone.CLOSED
         )
@@ -124,7 +128,7 @@ def gap_asked_for(
     if resource not in known:
         raise UserError(f"{watched.name} has no resource {resource!r}: {', '.join(sorted(known))}")
     end = until or watch.now()
-    if since is not None and (since.tzinfo is None or end.tzinfo is None):
+    if any(time is not None and time.tzinfo is None for time in (since, end)):
         raise UserError("a window's times need their zone, such as 2026-01-31T09:00:00Z")
     if since is not None and since >= end:
         raise UserError(f"the window ends ({end:%H:%M:%SZ}) before it begins ({since:%H:%M:%SZ})")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from watchkeeper.errors import StaleFence
+from watchkeeper.errors import StaleFence, Transient
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
@@ -91,9 +91,14 @@ async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta) -> Non
         await asyncio.sleep(ttl.total_seconds() / 4)
         try:
             with watch.store.write() as session:
+                if locks.check(session, name, fence).note == WAITING:
+                    return
                 locks.extend(session, name, fence, watch.now(), ttl, "responding")
         except StaleFence:
             return
+        except Transient:
+            # A busy database is no reason to give the work up: the next beat may get through.
+            continue
 
 
 WAITING = "waits for an answer"

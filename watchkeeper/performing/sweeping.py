@@ -8,11 +8,11 @@ seen to by itself: one that fails never delays another.
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from watchkeeper.errors import WatchkeeperError
 from watchkeeper.escalation import due_rungs
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation import Lease
@@ -28,15 +28,16 @@ SWEEP_TTL = timedelta(seconds=120)
 
 async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
     """What was put right, in words. Only one sweep runs at a time, in whatever process."""
-    holder = f"sweep:{os.getpid()}"
+    # Two hosts have the same process ids, and one process may sweep twice at once.
+    holder = f"sweep:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     with watch.store.write() as session:
         fence = locks.acquire(session, "sweep", holder, watch.now(), SWEEP_TTL)
     if fence is None:
         return ()
     said: list[str] = []
     try:
-        said += _release_windows(watch)
-        said += _expire_questions(watch)
+        said += await _tried(partial(_release_windows, watch))
+        said += await _tried(partial(_expire_questions, watch))
         for lease in _held(watch):
             said += await _tried(partial(_end_if_over, watch, lease))
         for incident in _to_look_after(watch):
@@ -50,10 +51,11 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
 
 
 async def _tried(act: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """Even a fault of our own in one matter must not end the watch over the others."""
     try:
         return await act()
-    except WatchkeeperError as error:
-        return [f"not done: {error}"]
+    except Exception as error:
+        return [f"not done: {error or type(error).__name__}"]
 
 
 def _held(watch: Watch) -> tuple[Lease, ...]:
@@ -66,13 +68,13 @@ def _to_look_after(watch: Watch) -> list[Incident]:
         return incidents.listed(session, only_open=True)
 
 
-def _release_windows(watch: Watch) -> list[str]:
+async def _release_windows(watch: Watch) -> list[str]:
     with watch.store.write() as session:
         count = gaps.release_stuck(session, watch.now())
     return [f"released {count} stuck backfill windows"] if count else []
 
 
-def _expire_questions(watch: Watch) -> list[str]:
+async def _expire_questions(watch: Watch) -> list[str]:
     with watch.store.write() as session:
         over = approvals.expire(session, watch.now())
         for question in over:
@@ -95,12 +97,15 @@ async def _call_people(watch: Watch, incident: Incident) -> list[str]:
     """Whoever the ladder says should have been called by now, and was not; and the all-clear."""
     watched = watch.integration(incident.integration)
     with watch.store.read() as session:
-        called = pages.of_incident(session, incident.id)
+        # An alert that was resolved before a relapse called nobody for what is wrong now.
+        up = pages.of_incident(session, incident.id)
+        called = [p for p in up if p.state == pages.TRIGGERED]
     if incident.recovered_at is not None:
         await resolve_pages(watch, watched, incident)
         return []
-    seen = [p.acknowledged_at for p in called if p.acknowledged_at is not None]
-    due = due_rungs(watched.runbook, incident, min(seen, default=None), watch.now())
+    paged = min([p.triggered_at for p in called if p.triggered_at is not None], default=None)
+    seen = min([p.acknowledged_at for p in called if p.acknowledged_at is not None], default=None)
+    due = due_rungs(watched.runbook, incident, paged, seen, watch.now())
     missing = [rung for rung in due if rung.level not in {p.level for p in called}]
     for rung in missing:
         await page(watch, watched, incident, rung)

@@ -38,7 +38,8 @@ def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
         if not found.diagnosis.healthy:
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "watchkeeper")
         text = f"{found.diagnosis.verdict}: {found.diagnosis.because}"
-        incidents.note(session, incident.id, text, now=now, milestone=Milestone.DIAGNOSED)
+        if not incidents.note(session, incident.id, text, now=now, milestone=Milestone.DIAGNOSED):
+            incidents.note(session, incident.id, f"diagnosed anew: {text}", now=now)
         if incident.state is State.OPEN:
             incidents.move(session, incident.id, State.TRIAGED, now)
         return incidents.get(session, incident.id)

@@ -36,7 +36,8 @@ class Walked:
 async def sync(watch: Watch, watched: Watched, resource_name: str) -> Walked:
     """Move what changed since the watermark, and advance it once the walk is complete.
 
-    The watermark is the newest change seen, never the clock; an empty walk leaves it alone.
+    The watermark is the newest change seen, never the clock; an empty walk leaves it alone, and a
+    change dated after the walk began does not count: past a watermark in the future all is missed.
     """
     resource = watched.runbook.resource(resource_name)
     sink, began = sink_of(watch, watched), watch.now()
@@ -48,7 +49,8 @@ async def sync(watch: Watch, watched: Watched, resource_name: str) -> Walked:
         async for page in pages(client, resource, since, None):
             sink.write(resource_name, page.items, _nothing)
             count, rows = count + 1, rows + len(page.items)
-            newest = max([t for t in (newest, *_changes(page.items)) if t], default=None)
+            seen = [t for t in _changes(page.items) if t <= began]
+            newest = max([t for t in (newest, *seen) if t], default=None)
     with watch.store.write() as session:
         watermarks.advance(
             session, watched.name, resource_name, newest=newest, walked_at=began, rows=rows

@@ -46,7 +46,7 @@ class RequestLog:
 
 
 def caller_of(user_agent: str) -> str:
-    return (user_agent.split() or ["none"])[0]
+    return user_agent.strip()[:80] or "none"
 
 
 def path_kind(path: str) -> str:

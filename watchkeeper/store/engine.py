@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlmodel import Session
 
-from watchkeeper.errors import UserError
+from watchkeeper.errors import Transient, UserError
 from watchkeeper.store.schema import ensure_schema
 
 BUSY_TIMEOUT_MS = 15_000
@@ -27,18 +33,34 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with Session(self.engine, expire_on_commit=False) as session:
+        with _retryable(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction; on SQLite it takes the write lock at once, so that what it read stays
-        true until it commits."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        true until it commits. Raises Transient where another process was first or nobody answers:
+        nothing was written."""
+        with (
+            _retryable(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _retryable() -> Iterator[None]:
+    """The database's own errors as ours, so that one lost race or lock ends no sweep."""
+    try:
+        yield
+    except IntegrityError:
+        raise Transient("the database: another process wrote the same row first") from None
+    except OperationalError as error:
+        raise Transient(f"the database did not answer: {_first_line(error)}") from None
 
 
 def open_store(url: str) -> Store:
@@ -49,17 +71,21 @@ def open_store(url: str) -> Store:
     engine = _engine(url)
     try:
         ensure_schema(engine)
-    except OperationalError as error:
+    except DatabaseError as error:
         engine.dispose()
-        shown = make_url(url).render_as_string(hide_password=True)
-        reason = str(error.orig).strip().splitlines()[0]
+        # A password may stand in the query, too.
+        shown = make_url(url).set(query={}).render_as_string(hide_password=True)
         raise UserError(
-            f"database {shown} cannot be reached: {reason}; check WATCHKEEPER_DATABASE_URL"
+            f"database {shown} cannot be used: {_first_line(error)}; check WATCHKEEPER_DATABASE_URL"
         ) from None
     except UserError:
         engine.dispose()
         raise
     return Store(engine)
+
+
+def _first_line(error: DatabaseError) -> str:
+    return next(iter(str(error.orig).strip().splitlines()), type(error).__name__)
 
 
 def _engine(url: str) -> Engine:
@@ -75,7 +101,7 @@ def _engine(url: str) -> Engine:
             return create_engine(parsed, pool_pre_ping=True, pool_size=5)
         _prepare_file(parsed.database)
         engine = create_engine(parsed)
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
         raise UserError(
             "WATCHKEEPER_DATABASE_URL is not a database URL; sqlite:///FILE or postgresql://HOST/NAME"
         ) from None

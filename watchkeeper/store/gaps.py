@@ -107,13 +107,18 @@ def checkpoint(
     now: datetime,
     ttl: timedelta,
 ) -> None:
-    """In the transaction of the rows it speaks of. No cursor means that the walk is complete."""
+    """In the transaction of the rows it speaks of. No cursor means that the walk is complete.
+
+    A window that was released while its holder waited for the vendor is its own again, as long as
+    nobody else has taken it.
+    """
     row = session.exec(select(WindowRow).where(WindowRow.id == window_id).with_for_update()).first()
-    if row is None or row.holder != holder:
+    released = row is not None and row.holder is None and row.state == WindowState.PLANNED
+    if row is None or (row.holder != holder and not released):
         raise StaleFence(f"backfill window {window_id} has been taken over")
     row.cursor, row.pages = cursor, row.pages + 1
     row.rows += rows
-    row.expires_at = now + ttl
+    row.state, row.holder, row.expires_at = WindowState.RUNNING, holder, now + ttl
     if cursor is None:
         row.state, row.holder, row.expires_at = WindowState.DONE, None, None
     session.add(row)
@@ -132,10 +137,14 @@ def release_stuck(session: Session, now: datetime) -> int:
     return len(rows)
 
 
-def filled(session: Session, gap_id: int) -> None:
+def filled(session: Session, gap_id: int) -> bool:
+    """True, and written down, once every window is done; one that another run holds is not."""
     row = _row(session, gap_id)
+    if any(window.state is not WindowState.DONE for window in windows(session, gap_id)):
+        return False
     row.state = GapState.FILLED
     session.add(row)
+    return True
 
 
 def judged(session: Session, gap_id: int, result: Reconciliation, now: datetime) -> Gap:

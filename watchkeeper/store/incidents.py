@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from watchkeeper.diagnosis import Cause, Diagnosis, Verdict
-from watchkeeper.errors import UserError
+from watchkeeper.errors import Transient, UserError
 from watchkeeper.incident import Incident, Milestone, State, TimelineEntry, check_move
 from watchkeeper.report import CauseEntry
-from watchkeeper.store.rows import value_of
+from watchkeeper.store.rows import add_first, value_of
 from watchkeeper.store.tables import CauseRow, IncidentRow, TimelineRow
 
 
@@ -46,17 +45,12 @@ def open_or_join(
         opened_at=now,
         state_since=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(row)
-            session.flush()
-    except IntegrityError:
-        # Somebody else opened it between our look and our insert.
-        joined = current(session, integration)
-        if joined is None:
-            raise
-        return joined, False
-    return value_of(Incident, row), True
+    if add_first(session, row):
+        return value_of(Incident, row), True
+    # Somebody else opened it between our look and our insert.
+    if (joined := current(session, integration)) is None:
+        raise Transient(f"{integration}: its incident was opened and closed as we looked")
+    return joined, False
 
 
 def _reopen(session: Session, integration: str, now: datetime, since: datetime) -> Incident | None:
@@ -66,6 +60,7 @@ def _reopen(session: Session, integration: str, now: datetime, since: datetime) 
         .where(col(IncidentRow.closed_at) >= since)
         .order_by(col(IncidentRow.closed_at).desc())
         .limit(1)
+        .with_for_update()
     ).first()
     if row is None:
         return None
@@ -87,9 +82,10 @@ def get(session: Session, incident_id: int) -> Incident:
 
 
 def listed(session: Session, only_open: bool = False, at_most: int = 50) -> list[Incident]:
-    query = select(IncidentRow).order_by(col(IncidentRow.id).desc()).limit(at_most)
-    if only_open:
-        query = query.where(col(IncidentRow.open_key).is_not(None))
+    """The newest first. All of the open ones: at most one an integration."""
+    newest = select(IncidentRow).order_by(col(IncidentRow.id).desc())
+    still_open = col(IncidentRow.open_key).is_not(None)
+    query = newest.where(still_open) if only_open else newest.limit(at_most)
     return [value_of(Incident, row) for row in session.exec(query)]
 
 
@@ -111,6 +107,12 @@ def move(session: Session, incident_id: int, to: State, now: datetime) -> Incide
 def recovered(session: Session, incident_id: int, at: datetime, settles_at: datetime) -> None:
     row = _row(session, incident_id)
     row.recovered_at, row.settles_at = at, settles_at
+    session.add(row)
+
+
+def settles(session: Session, incident_id: int, at: datetime) -> None:
+    row = _row(session, incident_id)
+    row.settles_at = at
     session.add(row)
 
 
@@ -230,16 +232,17 @@ def note(
     """Append to the timeline. A milestone that is there already is kept as it was: False."""
     if milestone is not None and _has(session, incident_id, milestone):
         return False
-    session.add(
-        TimelineRow(
-            incident_id=incident_id,
-            occurred_at=occurred_at or now,
-            recorded_at=now,
-            milestone=milestone,
-            actor=actor,
-            text=text,
-        )
+    row = TimelineRow(
+        incident_id=incident_id,
+        occurred_at=occurred_at or now,
+        recorded_at=now,
+        milestone=milestone,
+        actor=actor,
+        text=text,
     )
+    if milestone is not None:
+        return add_first(session, row)
+    session.add(row)
     return True
 
 

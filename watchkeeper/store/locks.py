@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, select
 
 from watchkeeper.errors import StaleFence
+from watchkeeper.store.rows import add_first
 from watchkeeper.store.tables import LockRow
 
 
@@ -19,9 +20,8 @@ def acquire(
     """
     row = _row(session, name)
     if row is None:
-        session.add(LockRow(name=name, holder=holder, fence=1, expires_at=now + ttl, note=note))
-        session.flush()
-        return 1
+        first = LockRow(name=name, holder=holder, fence=1, expires_at=now + ttl, note=note)
+        return 1 if add_first(session, first) else None
     if row.holder not in (None, holder) and row.expires_at > now:
         return None
     row.holder, row.expires_at, row.note = holder, now + ttl, note

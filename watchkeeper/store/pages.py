@@ -30,10 +30,13 @@ class PageEntry:
 def triggered(
     session: Session, incident_id: int, level: int, who: str, dedup_key: str, now: datetime
 ) -> None:
+    """Kept as it was while it is up; after a resolve it is a new alert, acknowledged by nobody."""
     row = _row(session, incident_id, level) or PageRow(
-        incident_id=incident_id, level=level, who=who, dedup_key=dedup_key, state=TRIGGERED
+        incident_id=incident_id, level=level, who=who, dedup_key=dedup_key, state=RESOLVED
     )
-    row.state, row.triggered_at, row.resolved_at = TRIGGERED, row.triggered_at or now, None
+    if row.state == RESOLVED:
+        row.triggered_at, row.acknowledged_at, row.resolved_at = now, None, None
+    row.state = TRIGGERED
     session.add(row)
 
 

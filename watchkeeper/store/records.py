@@ -39,7 +39,10 @@ def _statement(session: Session) -> Insert:
         },
         # The same rule as `gaps.newer`, where the rows are.
         where=(new.version > _TABLE.c.version)
-        | (new.version.startswith(DIGEST) & (new.version != _TABLE.c.version))
+        | (
+            (new.version.startswith(DIGEST) | _TABLE.c.version.startswith(DIGEST))
+            & (new.version != _TABLE.c.version)
+        )
         | _TABLE.c.deleted_at.is_not(None),
     )
 

@@ -1,4 +1,4 @@
-"""From rows to values: by field name, with enums and tuples made whole."""
+"""From rows to values: by field name, with enums and tuples made whole; and one way back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from sqlmodel import SQLModel
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, SQLModel
 
 Value = TypeVar("Value")
 
@@ -18,6 +19,18 @@ def value_of(kind: type[Value], row: SQLModel) -> Value:
     """The frozen value of a row. A column that the value does not name stays behind."""
     makers = _makers(cast(Hashable, kind))
     return kind(**{name: make(getattr(row, name)) for name, make in makers})
+
+
+def add_first(session: Session, row: SQLModel) -> bool:
+    """Insert the row; False where another transaction wrote one of the same key meanwhile."""
+    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        return False
+    return True
 
 
 @cache

@@ -10,6 +10,8 @@ from watchkeeper.errors import UserError
 
 HEAD = "0001"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+# The name of a lock in PostgreSQL is a number.
+_UPGRADING = 0x77617463686B  # "watchk"
 
 
 def ensure_schema(engine: Engine) -> None:
@@ -35,6 +37,9 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     writer = engine.execution_options(watchkeeper_write=True)
     with writer.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # SQLite's write transaction lets one process in at a time; here a lock must.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADING})
         if _revision(connection) == HEAD:
             return
         config.attributes["connection"] = connection

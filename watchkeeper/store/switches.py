@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from watchkeeper.errors import Transient
 from watchkeeper.store.engine import Store
 from watchkeeper.store.tables import SwitchRow
 
@@ -21,7 +22,7 @@ def halted(store: Store, halt_file: Path) -> str | None:
             return f"the file {halt_file.name} is there"
         with store.read() as session:
             row = session.get(SwitchRow, HALT)
-    except (OSError, SQLAlchemyError):
+    except (OSError, SQLAlchemyError, Transient):
         return "the kill switch cannot be read"
     return f"{row.changed_by}: {row.reason}" if row is not None and row.on else None
 

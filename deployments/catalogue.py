@@ -1,0 +1,58 @@
+"""What prefect.yaml deploys, with the intervals that our settings give its schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from watchkeeper.settings import Settings
+
+PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """One entry of prefect.yaml; `interval_s` is None for what only people and sweeps start."""
+
+    name: str
+    entrypoint: str
+    description: str
+    tags: tuple[str, ...]
+    parameters: dict[str, Any]
+    interval_s: float | None
+
+    @property
+    def job(self) -> str | None:
+        """The runbook job that this deployment runs, if it runs one."""
+        return str(self.parameters["job"]) if "job" in self.parameters else None
+
+
+def catalogue(settings: Settings, path: Path = PREFECT_YAML) -> tuple[Deployed, ...]:
+    listed = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
+    return tuple(_deployed(entry, settings) for entry in listed)
+
+
+def _deployed(entry: dict[str, Any], settings: Settings) -> Deployed:
+    parameters = dict(entry.get("parameters") or {})
+    return Deployed(
+        name=entry["name"],
+        entrypoint=entry["entrypoint"],
+        description=entry["description"],
+        tags=tuple(entry.get("tags", ())),
+        parameters=parameters,
+        interval_s=_interval_s(entry, parameters, settings),
+    )
+
+
+def _interval_s(
+    entry: dict[str, Any], parameters: dict[str, Any], settings: Settings
+) -> float | None:
+    """The file says that there is a schedule and what is usual; a setting that was given wins."""
+    if not entry.get("schedules"):
+        return None
+    given = settings.model_fields_set
+    name = "sync_interval_s" if "job" in parameters else "health_interval_s"
+    return float(getattr(settings, name) if name in given else entry["schedules"][0]["interval"])

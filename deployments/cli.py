@@ -1,0 +1,64 @@
+"""`watchkeeper`: every command, and the one place where a user's error becomes a line and exit 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from deployments.commands import (
+    acting,
+    drilling,
+    incidents,
+    jobs,
+    keys,
+    looking,
+    runbooks,
+    running,
+)
+from watchkeeper.errors import UserError, WatchkeeperError
+
+app = typer.Typer(
+    name="watchkeeper",
+    help="Incident runbooks for SaaS integrations, run as Prefect flows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(running.up)
+app.command()(drilling.drill)
+app.command()(looking.triage)
+app.command()(looking.verify)
+app.command()(looking.status)
+app.command()(looking.doctor)
+app.command()(looking.gaps)
+app.command()(acting.mitigate)
+app.command()(acting.backfill)
+app.command()(acting.approve)
+app.command()(acting.deny)
+app.command()(acting.halt)
+app.add_typer(incidents.app, name="incident", help="Declare, correct, take over and read.")
+app.add_typer(keys.app, name="key", help="Offer a new key; show which there are.")
+app.add_typer(jobs.app, name="job", help="See, pause and resume sync jobs.")
+app.add_typer(runbooks.app, name="runbook", help="Check a runbook file.")
+
+
+def main() -> None:
+    """Exit 0 healthy or done, 1 unhealthy or failed, 2 bad usage or a bad file."""
+    os.umask(0o077)
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"watchkeeper: {error}\n")
+        sys.exit(2)
+    except WatchkeeperError as error:
+        sys.stderr.write(f"watchkeeper: {error}\n")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

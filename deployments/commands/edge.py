@@ -1,0 +1,71 @@
+"""What every command does at its edge: settings, the watch, who is asking, where Prefect is."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from watchkeeper.errors import UserError
+from watchkeeper.performing.watch import Watch, open_watch
+from watchkeeper.settings import Settings
+
+# Words go to stderr, so that stdout is JSON alone when JSON was asked for.
+words = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+IntegrationName = Annotated[str, typer.Argument(help="Such as maintainx@prod.")]
+IncidentId = Annotated[str, typer.Argument(help="Such as INC-17.", metavar="INCIDENT")]
+By = Annotated[str | None, typer.Option(help="Who says so; your login name when left out.")]
+Reason = Annotated[str, typer.Option(help="Why; it goes on the timeline.")]
+
+HEALTHY, UNHEALTHY, BAD_USAGE = 0, 1, 2
+
+
+def settings() -> Settings:
+    """Raises UserError naming the variable that cannot be read."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"WATCHKEEPER_{'_'.join(map(str, first['loc'])).upper()}"
+        raise UserError(f"{name}: {first['msg']}") from None
+
+
+def watch() -> Watch:
+    return open_watch(settings())
+
+
+def person(by: str | None) -> str:
+    """The name on the timeline. It says who typed, and proves nothing."""
+    return by or getpass.getuser()
+
+
+def print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def point_at_prefect(chosen: Settings) -> str:
+    """Point this process at the server that `up` runs, before Prefect is imported.
+
+    Raises UserError where none runs for this home.
+    """
+    found = chosen.home / "up.json"
+    try:
+        api = str(json.loads(found.read_text())["api"])
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"no Prefect server runs for {chosen.home}: start one with `watchkeeper up`"
+        ) from None
+    home = chosen.home.resolve() / "prefect"
+    os.environ["PREFECT_API_URL"] = api
+    os.environ["PREFECT_HOME"] = str(home)
+    os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
+    os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
+    return api

@@ -1,0 +1,56 @@
+"""`key`: a person puts a new key into the store. Values come on stdin and are never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from getpass import getpass
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from deployments.commands.edge import IntegrationName, print_json, watch, words
+from watchkeeper.credentials.secret import clean
+from watchkeeper.errors import UserError
+from watchkeeper.performing import rotating
+from watchkeeper.performing.connectors import keys_of
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def offer(
+    integration: IntegrationName,
+    replace: Annotated[bool, typer.Option(help="Put it in place of another offered key.")] = False,
+) -> None:
+    """Offer a new key, typed or piped on stdin. It is tried against the vendor before it stays."""
+    on = watch()
+    watched = on.integration(integration)
+    store = keys_of(on, watched)
+    value = getpass("new key (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
+    secret = clean(value, f"the offered key for {integration}")
+    fingerprint = store.offer(secret, replace=replace)
+    test = asyncio.run(rotating.test_offered(on, watched))
+    refused = [r for r in test.readings if r.status in (401, 403)]
+    if refused:
+        store.withdraw()
+        raise UserError(f"the vendor refuses {fingerprint} ({refused[0].says()}): it was not kept")
+    words.print(f"{fingerprint} is offered for {integration}; {test.says()}", markup=False)
+
+
+@app.command()
+def show(
+    integration: IntegrationName,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Which keys the store holds, by fingerprint."""
+    on = watch()
+    versions = keys_of(on, on.integration(integration)).versions()
+    if as_json:
+        print_json([v._asdict() for v in versions])
+        return
+    table = Table("stage", "fingerprint", "since")
+    for version in versions:
+        table.add_row(version.stage, version.fingerprint, f"{version.since:%Y-%m-%d %H:%M:%S}Z")
+    words.print(table)

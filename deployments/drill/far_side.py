@@ -1,0 +1,107 @@
+"""What the stand-ins say: the simulator, the pager, the service manager, the judge.
+
+Nothing in here is Watchkeeper's own word; effects are counted where they arrive.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deployments.drill.world import INTEGRATION, World
+from watchkeeper.errors import WatchkeeperError
+
+JUDGE = Path(__file__).parents[2] / "watchkeeper" / "sandbox" / "judge.py"
+
+
+@dataclass(frozen=True, slots=True)
+class FarSide:
+    """A window on the stand-ins of one world."""
+
+    world: World
+
+    def set_fault(self, fault: dict[str, Any]) -> None:
+        self._vendor("POST", "/_sim/faults", fault)
+
+    def clear_faults(self) -> None:
+        self._vendor("DELETE", "/_sim/faults")
+
+    def freeze(self) -> None:
+        """No new records: from here the truth stands still and can be compared."""
+        self._vendor("PUT", "/_sim/arrivals", {})
+
+    def status_page(self, state: str) -> None:
+        reply = httpx.put(
+            f"{self.world.status_page}/_sim/status",
+            json={"REST API": state},
+            timeout=5,
+            trust_env=False,
+        )
+        reply.raise_for_status()
+
+    def requests(self, since: datetime) -> dict[str, Any]:
+        """{total, by_second, by_status, by_path, by_caller, by_key, throttled} since then."""
+        found: dict[str, Any] = self._vendor("GET", f"/_sim/requests?since={_z(since)}")
+        return found
+
+    def keys(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._vendor("GET", "/_sim/keys")
+        return found
+
+    def restarts(self) -> int:
+        state = httpx.get(f"{self.world.unit}/state", timeout=5, trust_env=False).json()
+        return int(state["restarts"])
+
+    def service_key(self) -> str | None:
+        health = httpx.get(f"{self.world.service}/health", timeout=5, trust_env=False).json()
+        shown = health.get("keyFingerprint")
+        return shown if isinstance(shown, str) else None
+
+    def pages(self) -> dict[str, Any]:
+        trust = ssl.create_default_context(cafile=str(self.world.pager_ca))
+        with httpx.Client(verify=trust, trust_env=False, timeout=5) as client:
+            found: dict[str, Any] = client.get(f"{self.world.pager}/_sim/pages").json()
+        return found
+
+    def judge(self, resource: str, since: datetime, until: datetime) -> dict[str, Any]:
+        """Vendor's truth against our sink, by a process that imports nothing of ours."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-I",
+                str(JUDGE),
+                *("--truth", self.world.vendor),
+                *("--resource", resource),
+                *("--sink-sqlite", str(self.world.home / "watchkeeper.db")),
+                *("--integration", INTEGRATION),
+                *("--since", _z(since)),
+                *("--until", _z(until)),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise WatchkeeperError(f"the judge could not judge {resource}: {done.stderr.strip()}")
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        return verdict
+
+    def _vendor(self, method: str, path: str, body: Any = None) -> Any:
+        reply = httpx.request(
+            method, f"{self.world.vendor}{path}", json=body, timeout=10, trust_env=False
+        )
+        reply.raise_for_status()
+        return reply.json() if reply.content else None
+
+
+def _z(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,83 @@
+"""What Prefect says of a drill's runs: their start lag, and the artifacts that were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start or resume of a run: asked for, due, running."""
+
+    flow: str
+    due: datetime
+    running: datetime
+
+    @property
+    def lag_s(self) -> float:
+        return max(0.0, (self.running - self.due).total_seconds())
+
+
+class PrefectView:
+    """Reads the server's REST API; it asks for a CSRF token as the UI does."""
+
+    def __init__(self, api: str) -> None:
+        self._client = httpx.Client(base_url=api, timeout=30, trust_env=False)
+        name = str(uuid4())
+        token = self._client.get("/csrf-token", params={"client": name}).json()["token"]
+        self._client.headers.update({"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": name})
+
+    def close(self) -> None:
+        self._client.close()
+
+    def starts(self) -> list[Start]:
+        """Every start and resume of a top-level run of `health` and `respond`."""
+        found: list[Start] = []
+        for flow in ("health", "respond"):
+            runs = self._ask(
+                "/flow_runs/filter",
+                {
+                    "flows": {"name": {"any_": [flow]}},
+                    "flow_runs": {"parent_task_run_id": {"is_null_": True}},
+                },
+            )
+            for run in runs:
+                states = self._client.get(
+                    "/flow_run_states/", params={"flow_run_id": run["id"]}
+                ).json()
+                found += _starts(flow, states)
+        return sorted(found, key=lambda start: start.running)
+
+    def artifact(self, key: str) -> dict[str, Any] | None:
+        """The latest version of an artifact."""
+        rows = self._ask("/artifacts/latest/filter", {"artifacts": {"key": {"any_": [key]}}})
+        return rows[0] if rows else None
+
+    def _ask(self, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        for _ in range(10):
+            reply = self._client.post(path, json=body)
+            # 503: SQLite was locked, and nothing was done.
+            if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+        reply.raise_for_status()
+        rows: list[dict[str, Any]] = reply.json()
+        return rows
+
+
+def _starts(flow: str, states: list[dict[str, Any]]) -> list[Start]:
+    found: list[Start] = []
+    due: datetime | None = None
+    for state in sorted(states, key=lambda s: s["timestamp"]):
+        at = datetime.fromisoformat(state["timestamp"])
+        if state["type"] == "SCHEDULED":
+            planned = (state.get("state_details") or {}).get("scheduled_time")
+            due = max(at, datetime.fromisoformat(planned)) if planned else at
+        elif state["type"] == "RUNNING" and due is not None:
+            found.append(Start(flow, due, at))
+            due = None
+    return found

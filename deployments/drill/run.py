@@ -1,0 +1,251 @@
+"""One rehearsed incident from calm to calm: set the fault, let Watchkeeper work, judge what is left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from deployments.drill.collect import collect, result, waits
+from deployments.drill.far_side import FarSide
+from deployments.drill.scenarios import Scenario
+from deployments.drill.score import failures
+from deployments.drill.sealing import Witness
+from deployments.drill.world import INTEGRATION, OVERLAY, World, running_world
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.incident import State
+from watchkeeper.performing.watch import Watch, open_watch
+from watchkeeper.settings import Settings
+from watchkeeper.store import incidents, leases, watermarks
+
+READY_S = 90.0
+CALM_S = 60.0
+INCIDENT_S = 170.0
+CATCH_UP_S = 60.0
+POLL_S = 0.25
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Drill:
+    """One run of one scenario; `tell` gets a line for each thing that happens."""
+
+    scenario: Scenario
+    world: World
+    watch: Watch
+    tell: Tell
+    began: float = field(default_factory=time.monotonic)
+    marks: dict[str, datetime] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def far(self) -> FarSide:
+        return FarSide(self.world)
+
+    def say(self, what: str) -> None:
+        self.tell(f"[{time.monotonic() - self.began:6.1f} s] {what}")
+
+    def mark(self, name: str) -> datetime:
+        return self.marks.setdefault(name, datetime.now(UTC))
+
+    def wait(self, what: str, within_s: float, holds: Callable[[], bool]) -> bool:
+        """Poll until it holds or the time is over; says which."""
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            if holds():
+                return True
+            self.notice()
+            time.sleep(POLL_S)
+        self.say(f"waited {within_s:g} s in vain for {what}")
+        return False
+
+    def notice(self) -> None:
+        """Tell what is new on the timeline."""
+        with self.watch.store.read() as session:
+            for incident in incidents.listed(session):
+                for entry in incidents.timeline(session, incident.id):
+                    line = f"{entry.milestone or entry.actor}: {entry.text}"
+                    if line not in self.seen:
+                        self.seen.add(line)
+                        self.say(f"INC-{incident.id} {line}")
+
+
+def run_drill(scenario: Scenario, home: Path, tell: Tell, keep: bool) -> dict[str, Any]:
+    """Run it in a world of its own below `home`; the JSON object that `drill --json` prints.
+
+    The world is removed when the drill passed and `keep` is off.
+    """
+    folder = home / f"{scenario.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    began = time.monotonic()
+    tell(f"drill {scenario.name}: {scenario.title}")
+    tell(f"  clocks and autonomy of the drill: {json.dumps(OVERLAY)}")
+    with Witness() as witness, running_world(folder, scenario.overrides) as world:
+        settings = Settings(home=world.home, integrations=world.integrations)
+        watch = open_watch(settings)
+        watch.registered(INTEGRATION)
+        drill = Drill(scenario, world, watch, tell, began)
+        with _supervisor(drill) as api, _person(drill):
+            _rehearse(drill)
+            facts = collect(drill, api, witness)
+            drill.notes["waits"] = waits(drill, facts)
+        watch.store.close()
+    wrong = failures(scenario, facts)
+    for line in wrong:
+        tell(f"  FAILED: {line}")
+    took = time.monotonic() - began
+    tell(f"drill {scenario.name} {'FAILED' if wrong else 'passed'} in {took:.0f} s")
+    if wrong or keep:
+        tell(f"  its world is kept in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return result(drill, facts, wrong, took)
+
+
+def _rehearse(drill: Drill) -> None:
+    scenario, far = drill.scenario, drill.far
+    if not drill.wait("the first syncs", CALM_S, lambda: _calm(drill)):
+        return
+    drill.say("calm: every resource has been synced once")
+    if scenario.kill:
+        (drill.world.home / "failpoints" / scenario.kill).touch()
+    if scenario.caps:
+        # Long enough for the heavy job to have run: what its cap must bring down.
+        time.sleep(3)
+    drill.mark("fault")
+    if scenario.status_page:
+        far.status_page(scenario.status_page)
+    far.set_fault(scenario.fault)
+    drill.say(f"FAULT at the vendor: {json.dumps(scenario.fault)}")
+    if scenario.cleared_after_s is not None:
+        drill.wait("the mitigation", INCIDENT_S, lambda: _is(drill, State.MITIGATED))
+        drill.mark("mitigated")
+        time.sleep(scenario.cleared_after_s)
+        _while_held(drill)
+        far.clear_faults()
+        far.status_page("operational")
+        drill.say("the vendor is well again")
+    drill.wait("the recovery", INCIDENT_S, lambda: _is(drill, State.RESOLVED))
+    drill.mark("recovered")
+    drill.wait("the incident to close", INCIDENT_S, lambda: _is(drill, State.CLOSED))
+    drill.mark("closed")
+    far.freeze()
+    drill.say("the world stands still; the syncs catch up")
+    frozen = drill.mark("frozen")
+    drill.wait("the syncs to catch up", CATCH_UP_S, lambda: _caught_up(drill, frozen))
+
+
+def _calm(drill: Drill) -> bool:
+    paused = drill.scenario.paused_by_person
+    with drill.watch.store.read() as session:
+        done = {mark.resource for mark in watermarks.listed(session, INTEGRATION)}
+    wanted = {"workorders", "assets", "locations", "users"}
+    if paused and not drill.notes.get("asked_to_pause") and {"locations", "users"} <= done:
+        drill.notes["asked_to_pause"] = True
+        _command(drill, "job", "pause", INTEGRATION, paused, "--by", "ada", "--reason", "month end")
+        drill.say(f"a person pauses {paused}")
+    return wanted <= done
+
+
+def _is(drill: Drill, state: State) -> bool:
+    with drill.watch.store.read() as session:
+        found = incidents.listed(session, at_most=1)
+    return bool(found) and found[0].has_reached(state)
+
+
+def _while_held(drill: Drill) -> None:
+    """What the simulator counts while the mitigation is in force."""
+    at = drill.marks["mitigated"]
+    with drill.watch.store.read() as session:
+        drill.notes["held"] = [lease.kind.value for lease in leases.active(session)]
+    during = drill.far.requests(at + timedelta(seconds=1))
+    before = drill.far.requests(drill.marks["fault"] - timedelta(seconds=10))
+    drill.notes["during"], drill.notes["before"] = during, before
+
+
+def _caught_up(drill: Drill, frozen: datetime) -> bool:
+    """A walk of each running job that began after the world stood still and its lists caught up."""
+    settled = frozen + timedelta(seconds=4)
+    resting = {"locations", "users"} if drill.scenario.paused_by_person else set()
+    with drill.watch.store.read() as session:
+        marks = watermarks.listed(session, INTEGRATION)
+    return all(mark.walked_at > settled for mark in marks if mark.resource not in resting)
+
+
+def program() -> list[str]:
+    """The public command, as people call it."""
+    return [str(Path(sys.executable).with_name("watchkeeper"))]
+
+
+def _command(drill: Drill, *words: str) -> None:
+    done = subprocess.run(
+        [*program(), *words],
+        env=drill.world.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        raise WatchkeeperError(f"`watchkeeper {' '.join(words)}` failed: {done.stderr.strip()}")
+
+
+@contextmanager
+def _supervisor(drill: Drill) -> Iterator[str]:
+    """`watchkeeper up`, as a process of its own; yields Prefect's API address."""
+    ready = drill.world.home / "up.json"
+    with (drill.world.home / "up.log").open("wb") as log:
+        child = subprocess.Popen(
+            [*program(), "up"],
+            env=drill.world.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        up = drill.wait("`up`", READY_S, lambda: ready.exists() or child.poll() is not None)
+        if not up or not ready.exists():
+            tail = (drill.world.home / "up.log").read_text(errors="replace")[-1500:]
+            raise WatchkeeperError(f"`watchkeeper up` did not come up: {tail}")
+        api = str(json.loads(ready.read_text())["api"])
+        drill.say(f"up: {api.removesuffix('/api')}")
+        drill.mark("up")
+        yield api
+    finally:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def _person(drill: Drill) -> Iterator[None]:
+    config = drill.world.home / "sandbox" / "person.json"
+    config.write_text(
+        json.dumps(
+            {
+                "name": "ada",
+                "program": program(),
+                "env": drill.world.environment(),
+                "integration": INTEGRATION,
+                "vendor": drill.world.vendor,
+                "pager": drill.world.pager,
+                "pager_ca": str(drill.world.pager_ca),
+            }
+        )
+    )
+    drill.world.processes.start(["person", "--config", str(config)])
+    yield

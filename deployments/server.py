@@ -1,0 +1,139 @@
+"""The Prefect server as a child of ours: on loopback, in our own home, silent to the outside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from watchkeeper.errors import UserError
+from watchkeeper.settings import Settings
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def ui(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def api(self) -> str:
+        return f"{self.ui}/api"
+
+
+def free_address(settings: Settings) -> Address:
+    """The configured address, or a free port where port is 0. Raises UserError on a taken one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise UserError(
+                f"port {settings.port} on {settings.host} cannot be used ({error.strerror}): "
+                "stop what listens there, or set WATCHKEEPER_PORT"
+            ) from None
+        return Address(settings.host, probe.getsockname()[1])
+
+
+def sealed_environment(settings: Settings, address: Address) -> dict[str, str]:
+    """This process's environment with every Prefect setting ours, and none of the user's profile."""
+    home = settings.home.resolve() / "prefect"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
+    return kept | {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_API_URL": address.api,
+        "PREFECT_SERVER_UI_API_URL": address.api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
+        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class Server:
+    """Started, waited for until healthy, and stopped by pid."""
+
+    def __init__(self, settings: Settings, address: Address, environment: Mapping[str, str]):
+        self.address = address
+        self.log = settings.home / "prefect-server.log"
+        self._environment = environment
+        self._home = settings.home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def spawn(self) -> None:
+        host, port = self.address.host, str(self.address.port)
+        command = ["-m", "prefect", "server", "start", "--host", host, "--port", port]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *command],
+                env=dict(self._environment),
+                cwd=self._home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is ours to pass on, in our order: first the runs, then the server.
+                start_new_session=True,
+            )
+
+    async def healthy(self) -> None:
+        """Raises UserError with the log's name when it dies or never answers."""
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            for _ in range(int(START_TIMEOUT_S / 0.1)):
+                if not self.alive:
+                    raise UserError(f"the Prefect server ended at its start: see {self.log}")
+                if await _answers(client, f"{self.address.api}/health"):
+                    return
+                await asyncio.sleep(0.1)
+        raise UserError(f"the Prefect server did not come up in {START_TIMEOUT_S:g} s: {self.log}")
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def secure(folder: Path) -> None:
+    """Ours alone: the server keeps its database in here."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)

@@ -1,0 +1,110 @@
+"""`watchkeeper up`: server, deployments, schedules, runner and sweep, in one foreground process.
+
+This module imports Prefect, which reads its settings as it is imported: the caller has set the
+environment by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+
+from deployments.catalogue import Deployed, catalogue
+from deployments.mirror import Mirror, paused_everywhere
+from deployments.server import Server
+from tasks.executing import PrefectExecutor
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.performing.sweeping import sweep
+from watchkeeper.performing.watch import Watch
+from watchkeeper.store import jobs
+
+Tell = Callable[[str], None]
+
+
+async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
+    """Run until SIGINT or SIGTERM, or until the server dies; then stop all, runs first."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await server.healthy()
+    deployed = catalogue(watch.settings)
+    mirror = Mirror(watch, tuple(d.job for d in deployed if d.job))
+    runner = Runner(
+        name="watchkeeper", query_seconds=1, prefetch_seconds=3, pause_on_shutdown=False, limit=None
+    )
+    for entry in deployed:
+        await runner.aadd_deployment(_deployment(watch, entry, mirror))
+    serving = asyncio.create_task(runner.start())
+    sweeping = asyncio.create_task(_sweep_on(watch, mirror, tell))
+    _say_ready(watch, server)
+    tell(f"ready: {server.address.ui}")
+    try:
+        await _until(stop, server, serving)
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        await runner.astop()
+        with suppress(asyncio.CancelledError):
+            await serving
+        ready_file(watch.settings.home).unlink(missing_ok=True)
+
+
+async def _until(stop: asyncio.Event, server: Server, serving: asyncio.Task[None]) -> None:
+    while not stop.is_set() and not serving.done():
+        if not server.alive:
+            raise WatchkeeperError(f"the Prefect server ended: see {server.log}")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1)
+
+
+def _deployment(watch: Watch, entry: Deployed, mirror: Mirror) -> RunnerDeployment:
+    """Made paused where the job is: a redeploy in the middle of an incident resumes nothing."""
+    paused = False
+    if entry.job is not None:
+        with watch.store.read() as session:
+            paused = paused_everywhere(jobs.everywhere(session), entry.job)
+        mirror.deployed(entry.job, paused)
+    return RunnerDeployment.from_entrypoint(
+        entry.entrypoint,
+        name=entry.name,
+        interval=entry.interval_s,
+        parameters=entry.parameters,
+        description=entry.description,
+        tags=list(entry.tags),
+        paused=paused,
+    )
+
+
+async def _sweep_on(watch: Watch, mirror: Mirror, tell: Tell) -> None:
+    """Sweep for ever. What fails is told and tried again: nothing here may end the watch."""
+    executor = PrefectExecutor()
+    while True:
+        try:
+            for said in await sweep(watch, executor):
+                tell(f"sweep: {said}")
+            await mirror.reflect()
+        except WatchkeeperError as error:
+            tell(f"sweep: {error}")
+        await asyncio.sleep(watch.settings.sweep_interval_s)
+
+
+def ready_file(home: Path) -> Path:
+    return home / "up.json"
+
+
+def _say_ready(watch: Watch, server: Server) -> None:
+    """Where other commands find this server."""
+    path = ready_file(watch.settings.home)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps({"pid": os.getpid(), "api": server.address.api}))
+    os.replace(draft, path)

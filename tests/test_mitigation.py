@@ -1,0 +1,270 @@
+"""What would be done about each cause, by the real runbook: effects, caps, the way back, the hash."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import HOUR, changed, incident, job, lease, runbook, watched
+
+from watchkeeper.mitigation import (
+    PAUSED,
+    CapRate,
+    Escalate,
+    Job,
+    LeaseKind,
+    LeaseState,
+    PauseJobs,
+    Plan,
+    RotateKey,
+    World,
+    plan,
+    undone_job,
+)
+from watchkeeper.plan_text import needs, plan_text
+
+JOBS = (
+    job("asset-sync"),
+    job("report-generator"),
+    job("workorder-sync", "critical"),
+)
+ALL = PauseJobs(jobs=("asset-sync", "report-generator", "workorder-sync"), lease=4 * HOUR)
+DEFERRABLE = PauseJobs(jobs=("asset-sync", "report-generator"), lease=4 * HOUR)
+ROTATE = RotateKey(credential="maintainx-api-key", consumers=("integration",))
+ESCALATE = Escalate(why="Call the next person on the ladder")
+CAP = CapRate(max_requests_per_s=1, lease=HOUR)
+
+
+def planned(cause: str, world: World | None = None, **more: object) -> Plan:
+    chosen = watched(changed(**more), consumers=("integration",))
+    return plan(incident(cause=cause), cause, chosen, world or World(jobs=JOBS))
+
+
+def by_name(name: str, jobs: tuple[Job, ...], **changes: object) -> tuple[Job, ...]:
+    return tuple(replace(j, **changes) if j.name == name else j for j in jobs)  # type: ignore[arg-type]
+
+
+TABLE = {
+    "api_key_expired": (ALL, ROTATE),
+    "vendor_outage": (ALL, ESCALATE),
+    "rate_limit_exceeded": (CAP, DEFERRABLE),
+    "api_path_changed": (ESCALATE,),
+    "network_issue": (DEFERRABLE, ESCALATE),
+    "service_crash": (ESCALATE,),
+    "intermittent_errors": (CAP,),
+    "slow_vendor": (DEFERRABLE,),
+}
+
+
+@pytest.mark.parametrize(("cause", "actions"), TABLE.items(), ids=TABLE)
+def test_each_cause_has_its_plan(cause: str, actions: tuple[object, ...]) -> None:
+    """The runbook's row for a cause, bound to the jobs and consumers that there are."""
+    made = planned(cause)
+    assert tuple(a.action for a in made.actions) == actions
+    assert made.refused == ()
+    assert all(a.effects and a.calls and a.undo for a in made.actions)
+
+
+def test_the_table_is_complete() -> None:
+    """Every cause of the runbook is in the table above."""
+    assert set(TABLE) == {rule.cause for rule in runbook().causes}
+
+
+def test_a_cause_that_no_row_names_has_an_empty_plan() -> None:
+    """Nothing is done about what is not known."""
+    assert planned("nobody-knows").actions == ()
+    assert plan(incident(), "", watched(), World(jobs=JOBS)).actions == ()
+
+
+def test_a_fresh_installation_proposes() -> None:
+    """Only calling people acts by itself; everything that changes something asks first."""
+    for cause in TABLE:
+        made = planned(cause)
+        assert {type(a.action) for a in made.by_itself} <= {Escalate}
+        assert all(not isinstance(a.action, Escalate) for a in made.to_approve)
+        assert len(made.by_itself) + len(made.to_approve) == len(made.actions)
+
+
+def test_a_job_that_a_person_paused_is_left_out() -> None:
+    """What was paused before the incident is not ours to pause, and so not ours to resume."""
+    world = World(jobs=by_name("asset-sync", JOBS, desired=PAUSED, changed_by="ann"))
+    (_, pause) = planned("rate_limit_exceeded", world).actions
+    assert isinstance(pause.action, PauseJobs)
+    assert pause.action.jobs == ("report-generator",)
+    assert pause.left_out == ("asset-sync: already paused by ann",)
+
+
+def test_nobody_is_asked_about_nothing() -> None:
+    """When people paused every job already, the plan says so and waits for no answer."""
+    idle = tuple(replace(j, desired=PAUSED, changed_by="ann") for j in JOBS)
+    made = planned("slow_vendor", World(jobs=idle))
+    assert [len(a.left_out) for a in made.actions] == [2]
+    assert made.to_approve == made.by_itself == ()
+
+
+def test_a_vendor_without_such_jobs_has_no_such_action() -> None:
+    """An empty selection is no action, rather than an action on everything."""
+    assert planned("slow_vendor", World(jobs=())).actions == ()
+
+
+def test_a_cap_leaves_an_action_out_whole() -> None:
+    """A plan over its cap is not trimmed in half: the action is left out, and the plan says why."""
+    tight = runbook().caps.model_copy(update={"jobs_paused_per_incident": 2})
+    made = planned("vendor_outage", caps=tight)
+    assert [a.name for a in made.actions] == ["escalate"]
+    assert made.refused == ("pause-all-jobs: would pause 3 jobs, the cap is 2",)
+    fits = planned("rate_limit_exceeded", caps=tight)
+    assert fits.refused == ()
+
+
+def test_a_key_is_rotated_no_more_often_than_the_cap_allows() -> None:
+    """A second rotation in a day is a person's decision."""
+    made = planned("api_key_expired", World(jobs=JOBS, rotations_today=1))
+    assert [a.name for a in made.actions] == ["pause-all-jobs"]
+    assert made.refused == (
+        "rotate-key: maintainx-api-key was rotated 1 times today, the cap is 1",
+    )
+
+
+def test_the_hash_stays_when_the_world_is_as_our_own_plan_made_it() -> None:
+    """Planned again after its own pause, it is the same plan: nobody is asked twice."""
+    before = planned("api_key_expired")
+    ours = tuple(replace(j, desired=PAUSED, changed_by="INC-7", revision=1) for j in JOBS)
+    after = planned("api_key_expired", World(jobs=ours, leases=tuple(lease(j.name) for j in JOBS)))
+    assert after.hash == before.hash
+    half = by_name("asset-sync", JOBS, desired=PAUSED, changed_by="INC-7", revision=1)
+    assert planned("api_key_expired", World(jobs=half, leases=(lease("asset-sync"),))).hash == before.hash
+
+
+CHANGES = {
+    "a person pauses a job": lambda: planned(
+        "api_key_expired", World(jobs=by_name("asset-sync", JOBS, desired=PAUSED, changed_by="ann"))
+    ),
+    "another cause": lambda: planned("vendor_outage"),
+    "a job is gone": lambda: planned("api_key_expired", World(jobs=JOBS[:2])),
+    "a cap": lambda: planned("api_key_expired", World(jobs=JOBS, rotations_today=1)),
+    "a new round": lambda: plan(
+        incident(round=2),
+        "api_key_expired",
+        watched(consumers=("integration",)),
+        World(jobs=JOBS),
+    ),
+    "another incident": lambda: plan(
+        incident(id=8), "api_key_expired", watched(consumers=("integration",)), World(jobs=JOBS)
+    ),
+    "another consumer": lambda: plan(
+        incident(), "api_key_expired", watched(consumers=("other",)), World(jobs=JOBS)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_hash_changes_with_the_world(change: object) -> None:
+    """A yes to one plan is no yes to another."""
+    assert callable(change)
+    assert change().hash != planned("api_key_expired").hash
+
+
+def test_the_hash_does_not_change_with_the_wording() -> None:
+    """A better summary or a longer lease on paper is no other plan."""
+    said = tuple(
+        m.model_copy(update={"summary": f"{m.summary}.", "autonomy": "approve", "lease": HOUR})
+        for m in runbook().mitigations
+    )
+    assert planned("api_key_expired", mitigations=said).hash == planned("api_key_expired").hash
+
+
+def test_part_of_a_plan_keeps_what_it_was_made_of() -> None:
+    """What is left of a plan is a plan of its own, with a hash of its own."""
+    whole = planned("api_key_expired")
+    part = whole.only(frozenset({"rotate-key"}))
+    assert [a.name for a in part.actions] == ["rotate-key"]
+    assert part.hash != whole.hash
+    assert whole.only(frozenset(a.name for a in whole.actions)) == whole
+
+
+def test_what_a_person_took_over_is_left_to_them() -> None:
+    """After a take-over the plan is empty, and says who does it now."""
+    left = planned("api_key_expired").left_to("ann")
+    assert left.actions == ()
+    assert left.refused == (
+        "pause-all-jobs: ann has taken over",
+        "rotate-key: ann has taken over",
+    )
+
+
+def test_a_plan_in_words_names_every_effect_call_and_way_back() -> None:
+    """What a person says yes to is all there is, with the hash that their yes is for."""
+    made = planned("api_key_expired")
+    text = plan_text(made)
+    assert text.startswith(f"Plan `{made.hash}` for maintainx@test, cause api\\_key\\_expired\n")
+    for action in made.actions:
+        assert f"**{action.name}** (propose)" in text
+        assert all(f"- will {effect}" in text for effect in action.effects)
+        assert all(call.split()[0] in text for call in action.calls)
+    assert "restart integration" in text
+    assert text.count("- way back: ") == 2
+    assert needs(made) == ("a new key, offered with: watchkeeper key offer maintainx@test",)
+    assert needs(planned("vendor_outage")) == ()
+
+
+def test_an_empty_plan_in_words_says_so() -> None:
+    """A plan of nothing reads as one, and a refused one does not."""
+    assert "Nothing: the runbook names no mitigation" in plan_text(planned("nobody-knows"))
+    refused = plan_text(planned("api_key_expired").left_to("ann"))
+    assert "Nothing" not in refused
+    assert "- left out: rotate-key: ann has taken over" in refused
+
+
+UNDO = [
+    ("ours, untouched: back to what it was", {"desired": PAUSED, "revision": 1}, "running"),
+    ("a person resumed it", {"desired": "running", "revision": 2}, None),
+    ("a person paused it anew", {"desired": PAUSED, "revision": 2}, None),
+    ("it is as it was already", {"desired": "running", "revision": 1}, None),
+]
+
+
+@pytest.mark.parametrize(("now", "expected"), [u[1:] for u in UNDO], ids=[u[0] for u in UNDO])
+def test_only_what_this_incident_changed_is_changed_back(
+    now: dict[str, object], expected: str | None
+) -> None:
+    """Whoever came after us has the last word."""
+    assert undone_job(lease("asset-sync"), replace(job("asset-sync"), **now)) == expected  # type: ignore[arg-type]
+
+
+def test_a_lease_tells_its_takings_apart() -> None:
+    """One row serves every taking: only the very one that is still in force may be ended."""
+    held = lease("asset-sync")
+    assert held.same_taking(held)
+    assert not replace(held, taken_at=held.taken_at + HOUR).same_taking(held)
+    assert not replace(held, state=LeaseState.ENDED).same_taking(held)
+
+
+@given(
+    st.lists(st.sampled_from(["running", PAUSED]), min_size=3, max_size=3),
+    st.sets(st.sampled_from([j.name for j in JOBS])),
+    st.sampled_from(sorted(TABLE)),
+)
+def test_no_plan_ever_pauses_a_job_that_somebody_else_paused(
+    desired: list[str], ours: set[str], cause: str
+) -> None:
+    """Whatever the world: each job that a plan pauses runs now, or was paused by this incident."""
+    jobs = tuple(replace(j, desired=d) for j, d in zip(JOBS, desired, strict=True))
+    world = World(jobs=jobs, leases=tuple(lease(name) for name in sorted(ours)))
+    state = {j.name: j.desired for j in jobs}
+    for action in planned(cause, world).actions:
+        if isinstance(action.action, PauseJobs):
+            assert all(state[name] != PAUSED or name in ours for name in action.action.jobs)
+
+
+def test_a_rate_cap_is_no_pause() -> None:
+    """Only a lease on the job makes a paused job ours."""
+    world = World(
+        jobs=by_name("asset-sync", JOBS, desired=PAUSED, changed_by="ann"),
+        leases=(lease("asset-sync", LeaseKind.RATE_CAP),),
+    )
+    (action,) = planned("slow_vendor", world).actions
+    assert isinstance(action.action, PauseJobs)
+    assert action.action.jobs == ("report-generator",)
