@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
@@ -40,8 +41,12 @@ class PrefectExecutor:
         answer: dict[str, Any] = {"decision": said, "by": by, "reason": reason}
         try:
             async with get_client() as client:
-                await client.resume_flow_run(UUID(flow_run_id), run_input=answer)
+                answered = await client.resume_flow_run(UUID(flow_run_id), run_input=answer)
         except (httpx.HTTPError, RuntimeError) as error:
             raise Transient(
                 f"run {flow_run_id} could not be woken ({type(error).__name__})"
             ) from None
+        # A refused answer comes with HTTP 200. A run that is not suspended is no error of ours.
+        if answered.status is SetStateStatus.REJECT:
+            reason_given = getattr(answered.details, "reason", "")
+            raise Transient(f"run {flow_run_id} was not woken: {str(reason_given)[:200]}")

@@ -49,8 +49,12 @@ async def serve(ready: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     ready.touch()  # noqa: ASYNC240 (once)
-    await stop.wait()
-    await runner.astop()
+    stopped = asyncio.create_task(stop.wait())
+    # A runner gives up when its server stays away: then serving ends by itself, with an error.
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not serving.done():
+        await runner.astop()
     await serving
 
 

@@ -209,7 +209,9 @@ _OUTCOMES = st.sampled_from(list(Outcome))
 
 
 @given(looks(), st.randoms(use_true_random=False))
-def test_it_is_total_and_does_not_depend_on_the_order_of_probes(evidence: Evidence, rng: Any) -> None:
+def test_it_is_total_and_does_not_depend_on_the_order_of_probes(
+    evidence: Evidence, rng: Any
+) -> None:
     """Any evidence has one diagnosis, whichever probe answered first."""
     shuffled: list[Reading] = list(evidence.readings)
     rng.shuffle(shuffled)

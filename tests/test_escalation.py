@@ -87,7 +87,9 @@ def test_the_order_in_the_file_does_not_matter() -> None:
     assert [rung.level for rung in due] == [1, 2]
 
 
-@given(st.timedeltas(timedelta(0), timedelta(days=2)), st.timedeltas(timedelta(0), timedelta(days=2)))
+@given(
+    st.timedeltas(timedelta(0), timedelta(days=2)), st.timedeltas(timedelta(0), timedelta(days=2))
+)
 def test_nobody_is_ever_called_off_the_ladder(a: timedelta, b: timedelta) -> None:
     """As time passes rungs are only added."""
     early, late = sorted((T0 + a, T0 + b))

@@ -151,9 +151,7 @@ def test_record_by_record(
 
 
 @given(
-    st.lists(
-        st.tuples(st.sampled_from("abcd"), st.sampled_from([V1, V2])), max_size=12
-    ),
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([V1, V2])), max_size=12),
     st.randoms(use_true_random=False),
 )
 def test_a_record_that_changed_while_the_list_was_walked_counts_once(

@@ -135,7 +135,10 @@ def test_the_hash_stays_when_the_world_is_as_our_own_plan_made_it() -> None:
     after = planned("api_key_expired", World(jobs=ours, leases=tuple(lease(j.name) for j in JOBS)))
     assert after.hash == before.hash
     half = by_name("asset-sync", JOBS, desired=PAUSED, changed_by="INC-7", revision=1)
-    assert planned("api_key_expired", World(jobs=half, leases=(lease("asset-sync"),))).hash == before.hash
+    assert (
+        planned("api_key_expired", World(jobs=half, leases=(lease("asset-sync"),))).hash
+        == before.hash
+    )
 
 
 CHANGES = {

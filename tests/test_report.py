@@ -117,7 +117,9 @@ def test_the_timeline_is_in_order_and_names_the_milestones() -> None:
 def test_the_root_cause_has_its_evidence_and_what_was_ruled_out() -> None:
     """The last verdict with its reasons, the runbook's row, and the earlier verdicts."""
     said = section(text_of(CLOSED), "Root cause")
-    assert said.startswith("4 of 4 endpoints: the API key has expired or was revoked (**confirmed**")
+    assert said.startswith(
+        "4 of 4 endpoints: the API key has expired or was revoked (**confirmed**"
+    )
     assert "Runbook: the API key has expired or was revoked. Check: Is a key configured" in said
     assert "For it:\n\n- /workorders answered 401 in 0.12 s" in said
     assert "Against it" not in said

@@ -32,7 +32,9 @@ LOOKS = [
 ]
 
 
-@pytest.mark.parametrize(("looks", "good", "holds"), [r[1:] for r in LOOKS], ids=[r[0] for r in LOOKS])
+@pytest.mark.parametrize(
+    ("looks", "good", "holds"), [r[1:] for r in LOOKS], ids=[r[0] for r in LOOKS]
+)
 def test_good_looks_in_a_row(looks: tuple[Look, ...], good: int, holds: bool) -> None:
     """The latest looks count, and one bad one begins the count anew."""
     assert good_in_a_row(looks) == good

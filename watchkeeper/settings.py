@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     sync_interval_s: float = Field(default=900, gt=0)
     sweep_interval_s: float = Field(default=15, gt=0)
     responder_lease_s: float = Field(default=60, gt=0)
+    responder_start_s: float = Field(default=120, gt=0)
     settle_inline_s: float = Field(default=60, ge=0)
     failpoints: bool = False
 

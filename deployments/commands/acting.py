@@ -25,6 +25,7 @@ from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.gaps import plan_windows
 from watchkeeper.incident import parse_id
 from watchkeeper.performing import mitigating
+from watchkeeper.performing.responding import wake
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import plan_text
 from watchkeeper.store import approvals, incidents, switches
@@ -148,13 +149,11 @@ def _answer(on: Watch, incident_id: int, decision: str, by: str | None, reason: 
         incident = incidents.get(session, incident_id)
     answered = mitigating.record_answer(on, incident, decision, person(by), reason)
     words.print(f"INC-{incident_id}: {decision} is written down for plan {answered.plan_hash}")
-    if answered.flow_run_id is None:
-        return
     try:
         point_at_prefect(on.settings)
         from tasks.executing import PrefectExecutor
 
-        asyncio.run(PrefectExecutor().wake(answered.flow_run_id, decision, person(by), reason))
+        asyncio.run(wake(on, incident, PrefectExecutor()))
     except WatchkeeperError as error:
         words.print(f"its run is woken by the next sweep ({error})", markup=False)
 

@@ -69,6 +69,7 @@ def _ours(chosen: Settings) -> dict[str, str]:
         "WATCHKEEPER_INTEGRATIONS": str(chosen.integrations.resolve()),
         "WATCHKEEPER_FAILPOINTS": str(chosen.failpoints).lower(),
         "WATCHKEEPER_RESPONDER_LEASE_S": str(chosen.responder_lease_s),
+        "WATCHKEEPER_RESPONDER_START_S": str(chosen.responder_start_s),
         "WATCHKEEPER_SETTLE_INLINE_S": str(chosen.settle_inline_s),
     }
     if chosen.runbooks is not None:

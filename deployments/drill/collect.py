@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOVING = ("workorders", "assets", "locations", "users")
 
 
-def collect(drill: Drill, api: str, witness: Witness) -> Facts:
+def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
     """Everything the score is made of."""
     with drill.watch.store.read() as session:
         found = incidents.listed(session, at_most=1)
@@ -38,12 +38,8 @@ def collect(drill: Drill, api: str, witness: Witness) -> Facts:
     incident, far = found[0], drill.far
     record = record_of(drill.watch, incident.id)
     keys = far.keys()
-    view = PrefectView(api)
-    try:
-        drill.notes["starts"] = view.starts()
-        artifact = view.artifact(f"incident-{incident.id}")
-    finally:
-        view.close()
+    drill.notes["starts"] = view.starts()
+    artifact = view.artifact(f"incident-{incident.id}")
     report = drill.watch.settings.reports / f"incident-{incident.id}.md"
     since, until = drill.marks["fault"], incident.recovered_at or drill.mark("recovered")
     tested, promoted = _rotation_times(drill, record)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,13 +29,21 @@ class PrefectView:
     """Reads the server's REST API; it asks for a CSRF token as the UI does."""
 
     def __init__(self, api: str) -> None:
-        self._client = httpx.Client(base_url=api, timeout=30, trust_env=False)
+        # A connection that was kept is closed under us while the server is busy.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(base_url=api, timeout=30, trust_env=False, limits=limits)
         name = str(uuid4())
         token = self._client.get("/csrf-token", params={"client": name}).json()["token"]
         self._client.headers.update({"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": name})
 
     def close(self) -> None:
         self._client.close()
+
+    def run(self, deployment: str) -> None:
+        """Press "Quick run" on a deployment, such as `sync/asset-sync`."""
+        found = self._client.get(f"/deployments/name/{deployment}").json()
+        path = f"/deployments/{found['id']}/create_flow_run"
+        self._ask(path, {"state": {"type": "SCHEDULED"}})
 
     def starts(self) -> list[Start]:
         """Every start and resume of a top-level run of `health` and `respond`."""
@@ -58,15 +68,14 @@ class PrefectView:
         rows = self._ask("/artifacts/latest/filter", {"artifacts": {"key": {"any_": [key]}}})
         return rows[0] if rows else None
 
-    def _ask(self, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    def _ask(self, path: str, body: dict[str, Any]) -> Any:
         for _ in range(10):
             reply = self._client.post(path, json=body)
             # 503: SQLite was locked, and nothing was done.
             if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
         reply.raise_for_status()
-        rows: list[dict[str, Any]] = reply.json()
-        return rows
+        return reply.json()
 
 
 def _starts(flow: str, states: list[dict[str, Any]]) -> list[Start]:
@@ -81,3 +90,12 @@ def _starts(flow: str, states: list[dict[str, Any]]) -> list[Start]:
             found.append(Start(flow, due, at))
             due = None
     return found
+
+
+@contextmanager
+def prefect_view(api: str) -> Iterator[PrefectView]:
+    view = PrefectView(api)
+    try:
+        yield view
+    finally:
+        view.close()

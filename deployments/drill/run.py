@@ -17,12 +17,14 @@ from typing import Any
 
 from deployments.drill.collect import collect, result, waits
 from deployments.drill.far_side import FarSide
-from deployments.drill.scenarios import Scenario
+from deployments.drill.prefect_view import PrefectView, prefect_view
+from deployments.drill.scenarios import ALL_JOBS, Scenario
 from deployments.drill.score import failures
 from deployments.drill.sealing import Witness
-from deployments.drill.world import INTEGRATION, OVERLAY, World, running_world
+from deployments.drill.world import INTEGRATION, OVERLAY, VENDOR, World, running_world
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.incident import State
+from watchkeeper.performing.reporting import report_is_final
 from watchkeeper.performing.watch import Watch, open_watch
 from watchkeeper.settings import Settings
 from watchkeeper.store import incidents, leases, watermarks
@@ -95,9 +97,9 @@ def run_drill(scenario: Scenario, home: Path, tell: Tell, keep: bool) -> dict[st
         watch = open_watch(settings)
         watch.registered(INTEGRATION)
         drill = Drill(scenario, world, watch, tell, began)
-        with _supervisor(drill) as api, _person(drill):
-            _rehearse(drill)
-            facts = collect(drill, api, witness)
+        with _supervisor(drill) as api, _person(drill), prefect_view(api) as view:
+            _rehearse(drill, view)
+            facts = collect(drill, view, witness)
             drill.notes["waits"] = waits(drill, facts)
         watch.store.close()
     wrong = failures(scenario, facts)
@@ -112,8 +114,9 @@ def run_drill(scenario: Scenario, home: Path, tell: Tell, keep: bool) -> dict[st
     return result(drill, facts, wrong, took)
 
 
-def _rehearse(drill: Drill) -> None:
+def _rehearse(drill: Drill, view: PrefectView) -> None:
     scenario, far = drill.scenario, drill.far
+    _sync_now(drill, view, ALL_JOBS)
     if not drill.wait("the first syncs", CALM_S, lambda: _calm(drill)):
         return
     drill.say("calm: every resource has been synced once")
@@ -141,8 +144,11 @@ def _rehearse(drill: Drill) -> None:
     drill.mark("closed")
     far.freeze()
     drill.say("the world stands still; the syncs catch up")
-    frozen = drill.mark("frozen")
-    drill.wait("the syncs to catch up", CATCH_UP_S, lambda: _caught_up(drill, frozen))
+    settled = drill.mark("frozen") + timedelta(seconds=VENDOR["list_lag_s"] + 0.5)
+    drill.wait("the vendor's lists", CATCH_UP_S, lambda: datetime.now(UTC) > settled)
+    _sync_now(drill, view, ALL_JOBS - {scenario.paused_by_person or ""})
+    drill.wait("the syncs to catch up", CATCH_UP_S, lambda: _caught_up(drill, settled))
+    drill.wait("the report", CATCH_UP_S, lambda: _reported(drill))
 
 
 def _calm(drill: Drill) -> bool:
@@ -173,9 +179,19 @@ def _while_held(drill: Drill) -> None:
     drill.notes["during"], drill.notes["before"] = during, before
 
 
-def _caught_up(drill: Drill, frozen: datetime) -> bool:
+def _sync_now(drill: Drill, view: PrefectView, jobs: frozenset[str]) -> None:
+    for job in sorted(jobs):
+        view.run(f"sync/{job}")
+    drill.say(f"started by hand: {', '.join(sorted(jobs))}")
+
+
+def _reported(drill: Drill) -> bool:
+    with drill.watch.store.read() as session:
+        return all(report_is_final(drill.watch, i) for i in incidents.listed(session))
+
+
+def _caught_up(drill: Drill, settled: datetime) -> bool:
     """A walk of each running job that began after the world stood still and its lists caught up."""
-    settled = frozen + timedelta(seconds=4)
     resting = {"locations", "users"} if drill.scenario.paused_by_person else set()
     with drill.watch.store.read() as session:
         marks = watermarks.listed(session, INTEGRATION)

@@ -56,7 +56,13 @@ VENDOR: dict[str, Any] = {
     "key": FIRST_KEY,
 }
 
-INTERVALS_S = {"health": 8.0, "sync": 10.0, "sweep": 2.0, "responder_lease": 8.0}
+CLOCKS_S = {
+    "health_interval": 10,
+    "sync_interval": 25,
+    "sweep_interval": 2,
+    "responder_lease": 8,
+    "responder_start": 40,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,9 @@ class World:
             "WATCHKEEPER_INTEGRATIONS": str(self.integrations),
             "WATCHKEEPER_PORT": "0",
             "WATCHKEEPER_FAILPOINTS": "true",
-            "WATCHKEEPER_HEALTH_INTERVAL_S": str(INTERVALS_S["health"]),
-            "WATCHKEEPER_SYNC_INTERVAL_S": str(INTERVALS_S["sync"]),
-            "WATCHKEEPER_SWEEP_INTERVAL_S": str(INTERVALS_S["sweep"]),
-            "WATCHKEEPER_RESPONDER_LEASE_S": str(INTERVALS_S["responder_lease"]),
         }
-        return sealed(os.environ) | ours
+        clocks = {f"WATCHKEEPER_{name.upper()}_S": str(s) for name, s in CLOCKS_S.items()}
+        return sealed(os.environ) | ours | clocks
 
 
 def sealed(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from watchkeeper.incident import Incident
 from watchkeeper.performing.watch import Watch
 from watchkeeper.report import Record, render
 from watchkeeper.runbook.integration import Watched
@@ -28,11 +29,22 @@ def report_of(watch: Watch, watched: Watched, incident_id: int) -> str:
     return render(record_of(watch, incident_id), watched.runbook, watch.now())
 
 
+def report_path(watch: Watch, incident_id: int) -> Path:
+    return watch.settings.reports / f"incident-{incident_id}.md"
+
+
+def report_is_final(watch: Watch, incident: Incident) -> bool:
+    """Whether the report on disk was written after the incident closed."""
+    path = report_path(watch, incident.id)
+    if incident.closed_at is None or not path.exists():
+        return False
+    return path.stat().st_mtime >= incident.closed_at.timestamp()
+
+
 def write_report(watch: Watch, watched: Watched, incident_id: int) -> Path:
     """Write the report whole or not at all; the path of the file."""
-    folder = watch.settings.reports
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"incident-{incident_id}.md"
+    path = report_path(watch, incident_id)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".tmp")
     draft.write_text(report_of(watch, watched, incident_id), encoding="utf-8")
     os.replace(draft, path)

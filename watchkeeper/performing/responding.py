@@ -12,7 +12,7 @@ from watchkeeper.errors import StaleFence, Transient
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
-from watchkeeper.store import incidents, locks
+from watchkeeper.store import approvals, incidents, locks
 
 
 class Executor(Protocol):
@@ -42,7 +42,7 @@ async def dispatch(watch: Watch, incident: Incident, executor: Executor) -> int 
     The place is reserved before the run is asked for. If asking fails the reservation runs out
     and the sweep tries again.
     """
-    ttl = timedelta(seconds=watch.settings.responder_lease_s)
+    ttl = timedelta(seconds=watch.settings.responder_start_s)
     with watch.store.write() as session:
         if locks.held(session, lock_name(incident.id), watch.now()):
             return None
@@ -102,6 +102,28 @@ async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta) -> Non
 
 
 WAITING = "waits for an answer"
+
+
+async def wake(watch: Watch, incident: Incident, executor: Executor) -> str | None:
+    """Hand a written answer to the run that waits for it, once; what was handed over, or None.
+
+    From then on the run has its start time to show a sign of life; after that another responder
+    is started, and finds the answer in our record.
+    """
+    name = lock_name(incident.id)
+    with watch.store.read() as session:
+        _, _, note = locks.describe(session, name)
+        question = approvals.latest(session, incident.id)
+    if note != WAITING or question is None or question.open or question.flow_run_id is None:
+        return None
+    decision = question.decision or approvals.DENY
+    await executor.wake(
+        question.flow_run_id, decision, question.decided_by or "nobody", question.reason or ""
+    )
+    ttl = timedelta(seconds=watch.settings.responder_start_s)
+    with watch.store.write() as session:
+        locks.renote(session, name, WAITING, "woken", watch.now() + ttl)
+    return decision
 
 
 def suspended(watch: Watch, duty: Duty, until: datetime) -> None:

@@ -19,7 +19,8 @@ from watchkeeper.mitigation import Lease
 from watchkeeper.performing.leasing import end_lease
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import page, resolve_pages
-from watchkeeper.performing.responding import WAITING, Executor, dispatch, lock_name
+from watchkeeper.performing.reporting import report_is_final, write_report
+from watchkeeper.performing.responding import Executor, dispatch, wake
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
 
@@ -44,6 +45,7 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
             said += await _tried(partial(_call_people, watch, incident))
             said += await _tried(partial(_wake, watch, incident, executor))
             said += await _tried(partial(_staff, watch, incident, executor))
+        said += await _tried(partial(_write_reports, watch))
     finally:
         with watch.store.write() as session:
             locks.release(session, "sweep", fence, watch.now())
@@ -114,16 +116,8 @@ async def _call_people(watch: Watch, incident: Incident) -> list[str]:
 
 async def _wake(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
     """A run that still waits although its question was answered."""
-    with watch.store.read() as session:
-        _, _, note = locks.describe(session, lock_name(incident.id))
-        question = approvals.latest(session, incident.id)
-    if note != WAITING or question is None or question.open or question.flow_run_id is None:
-        return []
-    decision = question.decision or approvals.DENY
-    await executor.wake(
-        question.flow_run_id, decision, question.decided_by or "", question.reason or ""
-    )
-    return [f"INC-{incident.id}: woke its run with {decision}"]
+    decision = await wake(watch, incident, executor)
+    return [] if decision is None else [f"INC-{incident.id}: woke its run with {decision}"]
 
 
 async def _staff(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
@@ -131,6 +125,16 @@ async def _staff(watch: Watch, incident: Incident, executor: Executor) -> list[s
         return []
     epoch = await dispatch(watch, incident, executor)
     return [] if epoch is None else [f"INC-{incident.id}: started responder {epoch}"]
+
+
+async def _write_reports(watch: Watch) -> list[str]:
+    """A responder that died between closing and reporting owes a report."""
+    with watch.store.read() as session:
+        closed = [i for i in incidents.listed(session) if not i.is_open]
+    owed = [i for i in closed if not report_is_final(watch, i)]
+    for incident in owed:
+        write_report(watch, watch.integration(incident.integration), incident.id)
+    return [f"INC-{incident.id}: wrote its report" for incident in owed]
 
 
 def wants_responder(incident: Incident, now: datetime) -> bool:

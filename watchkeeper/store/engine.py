@@ -22,6 +22,11 @@ from watchkeeper.errors import Transient, UserError
 from watchkeeper.store.schema import ensure_schema
 
 BUSY_TIMEOUT_MS = 15_000
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
 
 
 class Store:
@@ -91,12 +96,11 @@ def _first_line(error: DatabaseError) -> str:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise UserError(
-                f"database kind {parsed.get_backend_name()!r} is not known; sqlite:/// or postgresql://"
-            )
+        kind = parsed.get_backend_name()
+        if kind not in _DRIVERS:
+            raise UserError(f"database kind {kind!r} is not known; sqlite:/// or postgresql://")
+        # Whatever driver is named: one copied from Prefect's settings is for asyncio, and not ours.
+        parsed = parsed.set(drivername=_DRIVERS[kind])
         if parsed.get_backend_name() == "postgresql":
             return create_engine(parsed, pool_pre_ping=True, pool_size=5)
         _prepare_file(parsed.database)

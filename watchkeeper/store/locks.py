@@ -52,6 +52,14 @@ def extend(
     session.add(row)
 
 
+def renote(session: Session, name: str, was: str, note: str, expires_at: datetime) -> None:
+    """Give the present holder a new note and time, if its note is still what we think it is."""
+    row = _row(session, name)
+    if row is not None and row.note == was:
+        row.note, row.expires_at = note, expires_at
+        session.add(row)
+
+
 def release(session: Session, name: str, fence: int, now: datetime) -> None:
     """Let go, if it is still ours; the fence stays, so that it never goes back."""
     row = _row(session, name)
