@@ -16,6 +16,7 @@ from pathlib import Path
 
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
+from prefect.schedules import Interval
 
 from deployments.catalogue import Deployed, catalogue
 from deployments.mirror import Mirror, paused_everywhere
@@ -27,44 +28,59 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.store import jobs
 
 Tell = Callable[[str], None]
+RESTART_PAUSE_S = 5.0
 
 
 async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
-    """Run until SIGINT or SIGTERM, or until the server dies; then stop all, runs first."""
+    """Run until SIGINT or SIGTERM; then stop all, runs first.
+
+    A server that dies is started again, and so is a runner that lost it: the sweep goes on all
+    the while.
+    """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     await server.healthy()
-    deployed = catalogue(watch.settings)
-    mirror = Mirror(watch, tuple(d.job for d in deployed if d.job))
-    runner = Runner(
-        name="watchkeeper", query_seconds=1, prefetch_seconds=3, pause_on_shutdown=False, limit=None
-    )
-    for entry in deployed:
-        await runner.aadd_deployment(_deployment(watch, entry, mirror))
-    serving = asyncio.create_task(runner.start())
+    mirror = Mirror(watch, tuple(d.job for d in catalogue(watch.settings) if d.job))
     sweeping = asyncio.create_task(_sweep_on(watch, mirror, tell))
-    _say_ready(watch, server)
-    tell(f"ready: {server.address.ui}")
     try:
-        await _until(stop, server, serving)
+        while not stop.is_set():
+            await _serve(watch, server, mirror, stop, tell)
     finally:
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
-        await runner.astop()
-        with suppress(asyncio.CancelledError):
-            await serving
         ready_file(watch.settings.home).unlink(missing_ok=True)
 
 
-async def _until(stop: asyncio.Event, server: Server, serving: asyncio.Task[None]) -> None:
-    while not stop.is_set() and not serving.done():
-        if not server.alive:
-            raise WatchkeeperError(f"the Prefect server ended: see {server.log}")
+async def _serve(
+    watch: Watch, server: Server, mirror: Mirror, stop: asyncio.Event, tell: Tell
+) -> None:
+    """One runner, until we are told to stop or it ends."""
+    if not server.alive:
+        tell("the Prefect server is started again")
+        server.spawn()
+        await server.healthy()
+    runner = Runner(
+        name="watchkeeper", query_seconds=1, prefetch_seconds=3, pause_on_shutdown=False, limit=None
+    )
+    for entry in catalogue(watch.settings):
+        await runner.aadd_deployment(_deployment(watch, entry, mirror))
+    serving = asyncio.create_task(runner.start())
+    while not runner.started and not serving.done():
+        await asyncio.sleep(0.02)
+    # Only now: the runner takes SIGTERM for itself as it starts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _say_ready(watch, server)
+    tell(f"ready: {server.address.ui}")
+    while not stop.is_set() and not serving.done() and server.alive:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
+    if not serving.done():
+        await runner.astop()
+    ended = (await asyncio.gather(serving, return_exceptions=True))[0]
+    if isinstance(ended, Exception) and not stop.is_set():
+        tell(f"the runner ended ({type(ended).__name__}) and is started again")
+        await asyncio.sleep(RESTART_PAUSE_S)
 
 
 def _deployment(watch: Watch, entry: Deployed, mirror: Mirror) -> RunnerDeployment:
@@ -77,7 +93,8 @@ def _deployment(watch: Watch, entry: Deployed, mirror: Mirror) -> RunnerDeployme
     return RunnerDeployment.from_entrypoint(
         entry.entrypoint,
         name=entry.name,
-        interval=entry.interval_s,
+        # Without its slug a redeployed schedule is refused.
+        schedules=[Interval(entry.interval_s, slug=entry.name)] if entry.interval_s else [],
         parameters=entry.parameters,
         description=entry.description,
         tags=list(entry.tags),

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from tasks.incidents import chosen
+from tasks.lateness import too_late
 from tasks.showing import show_endpoint_health
 from tasks.watching import check, open_incident, page, start_responder
 from watchkeeper.performing.detecting import Check
@@ -21,6 +22,8 @@ async def health(integration: str | None = None) -> State[None]:
     Args:
         integration: such as maintainx@prod; all when empty
     """
+    if late := too_late():
+        return Completed(name="Late", message=late)
     found = await asyncio.gather(*(check(name) for name in chosen(integration)))
     failing = [one for one in found if not one.healthy]
     for one in failing:

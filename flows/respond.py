@@ -24,6 +24,7 @@ from tasks.recovering import (
     gaps_of,
     give_back,
     judge_gap,
+    lift_cap,
     mark_recovered,
 )
 from tasks.settling import between_phases, settled
@@ -95,6 +96,7 @@ async def prove_repair(duty: Duty) -> bool:
             return False
         incident = await mark_recovered(incident, recovery)
         await all_clear(incident)
+        await lift_cap(duty)
         between_phases("verify")
     return incident.has_reached(State.RESOLVED)
 

@@ -7,7 +7,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from tasks.incidents import chosen
-from tasks.syncing import gate, resources_of, sync_resource
+from tasks.lateness import too_late
+from tasks.syncing import alone, gate, resources_of, sync_resource
 
 
 @flow(name="sync", flow_run_name="{job}", persist_result=False)
@@ -18,15 +19,21 @@ async def sync(job: str, integration: str | None = None) -> State[None]:
         job: a job's name in the runbook, such as workorder-sync
         integration: such as maintainx@prod; every integration with this job when empty
     """
-    paused, moved = [], []
+    if late := too_late():
+        return Completed(name="Late", message=late)
+    rested, moved = [], []
     for name in chosen(integration):
         resources = resources_of(name, job)
         if resources and (desired := gate(name, job)).paused:
-            paused.append(f"{name}: paused by {desired.changed_by} ({desired.reason})")
+            rested.append(f"{name}: paused by {desired.changed_by} ({desired.reason})")
             continue
-        for resource in resources:
-            walked = await sync_resource(name, resource)
-            moved.append(f"{name} {walked.says()}")
-    if paused and not moved:
-        return Completed(name="Paused", message="; ".join(paused))
-    return Completed(name="Synced", message="; ".join(moved + paused) or "no integration has it")
+        async with alone(name, job) as first:
+            if not first:
+                rested.append(f"{name}: another run is at it")
+                continue
+            for resource in resources:
+                walked = await sync_resource(name, resource)
+                moved.append(f"{name} {walked.says()}")
+    if rested and not moved:
+        return Completed(name="Paused", message="; ".join(rested))
+    return Completed(name="Synced", message="; ".join(moved + rested) or "no integration has it")

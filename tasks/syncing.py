@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from prefect import task
+from prefect.runtime import flow_run
 
 from tasks.context import current
 from tasks.retrying import STEP
 from watchkeeper.mitigation import Job
-from watchkeeper.performing import walking
+from watchkeeper.performing import responding, walking
 from watchkeeper.performing.walking import Walked
 from watchkeeper.store import jobs
 
@@ -16,6 +20,15 @@ from watchkeeper.store import jobs
 async def sync_resource(integration: str, resource: str) -> Walked:
     watch = current()
     return await walking.sync(watch, watch.integration(integration), resource)
+
+
+@asynccontextmanager
+async def alone(integration: str, job: str) -> AsyncIterator[bool]:
+    """A slow run and the next one on its heels would walk the same pages twice."""
+    holder = flow_run.id or "process"
+    name = f"job:{integration}:{job}"
+    async with responding.alone(current(), name, holder, "syncing") as first:
+        yield first
 
 
 def gate(integration: str, job: str) -> Job:

@@ -23,6 +23,7 @@ from watchkeeper.diagnosis import CONFIRMATIONS, SYMPTOMS, Diagnosis, Verdict, d
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 
 CONFIRMED, LIKELY = Verdict.CONFIRMED, Verdict.LIKELY
+KINDS_OF_5XX = {"workorders": 500, "assets": 502, "locations": 503, "users": 504}
 SLOW: dict[str, Any] = {"latency_s": 7.5, "outcome": Outcome.DEGRADED}
 
 
@@ -50,7 +51,7 @@ ROWS = [
         1,
         LIKELY,
     ),
-    ("5xx on all, of several kinds", seen({"workorders": 500, "assets": 502, "locations": 503, "users": 504}), "vendor_outage", 1, LIKELY),
+    ("5xx on all, of several kinds", seen(KINDS_OF_5XX), "vendor_outage", 1, LIKELY),
     ("429 on all, a wait is asked", seen(429, wait_s=30.0), "rate_limit_exceeded", 2, CONFIRMED),
     ("429 on all, no wait is asked", seen(429), "rate_limit_exceeded", 2, LIKELY),
     ("404 on the critical one", seen({"workorders": 404}), "api_path_changed", 2, CONFIRMED),

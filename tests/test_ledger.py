@@ -188,9 +188,7 @@ def test_however_often_it_dies_it_converges(
     any_watch: Watch, incident: Incident, kind: EffectKind
 ) -> None:
     """Five deaths and losses in a row, then one that goes through."""
-    case = bench(
-        any_watch, incident, kind, killed_before, lost, busy, killed_before, done_and_lost
-    )
+    case = bench(any_watch, incident, kind, killed_before, lost, busy, killed_before, done_and_lost)
     for _ in range(5):
         assert not isinstance(case.attempt(), EffectState)
     assert isinstance(case.attempt(), EffectState)
@@ -283,14 +281,15 @@ def test_the_kill_switch_stops_what_is_new_and_nothing_else(
     def act() -> EffectState | type[BaseException]:
         if kind.promise is not Promise.TRANSACTION:
             return case.attempt()
-        return transact(any_watch, case.duty, kind, "t", lambda _: "changed")
+        try:
+            return transact(any_watch, case.duty, kind, "t", lambda _: "changed")
+        except Refused:
+            return Refused
 
     if not kind.stops_when_halted:
         assert act() is S.DONE
         return
-    with pytest.raises(Refused, match=r"the kill switch is on \(ann: odd\)"):
-        if act() is Refused:
-            raise Refused("the kill switch is on (ann: odd)")
+    assert act() is Refused
     assert case.far.keys == []
     assert case.state is state
     with any_watch.store.write() as session:

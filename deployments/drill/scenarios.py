@@ -75,7 +75,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             name="rate-limited",
             title="the vendor throttles us; one of our own jobs asks too much",
-            fault={"kind": "throttled", "limit": 60, "window_s": 10},
+            fault={"kind": "throttled", "limit": 120, "window_s": 30},
             cause="rate_limit_exceeded",
             severity=2,
             pauses=DEFERRABLE,

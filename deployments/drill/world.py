@@ -57,7 +57,7 @@ VENDOR: dict[str, Any] = {
 }
 
 CLOCKS_S = {
-    "health_interval": 10,
+    "health_interval": 12,
     "sync_interval": 25,
     "sweep_interval": 2,
     "responder_lease": 8,

@@ -43,7 +43,11 @@ class Check:
 
 
 async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) -> Check:
-    """One look, and on a first failure the runbook's confirming ones, spread over its seconds."""
+    """One look, and on a first failure the runbook's confirming ones, spread over its seconds.
+
+    A failure that an open incident is being seen to needs no confirming: the vendor may have
+    enough to bear.
+    """
     rule = watched.runbook.detection
     evidence = await look(watch, watched)
     diagnosis = diagnose(evidence, watched.runbook)
@@ -51,7 +55,8 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
     _keep(watch, evidence)
     looks, bad = 1, 0 if diagnosis.healthy else 1
     pause_s = rule.confirm_within.total_seconds() / rule.confirming_probes
-    while first is not None and looks <= rule.confirming_probes:
+    confirm = first is not None and not _seen_to(watch, watched)
+    while confirm and looks <= rule.confirming_probes:
         await sleep(pause_s)
         again = await look(watch, watched)
         found = diagnose(again, watched.runbook)
@@ -60,6 +65,12 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
         if not found.healthy:
             bad, evidence, diagnosis = bad + 1, again, found
     return Check(watched, evidence, diagnosis, first, looks, bad)
+
+
+def _seen_to(watch: Watch, watched: Watched) -> bool:
+    with watch.store.read() as session:
+        found = incidents.current(session, watched.name)
+    return found is not None and not found.has_reached(State.RESOLVED)
 
 
 def _keep(watch: Watch, evidence: Evidence) -> None:

@@ -66,11 +66,16 @@ def cap_rate(watch: Watch, duty: Duty, integration: str, action: CapRate) -> Non
     transact(watch, duty, RATE_CAP, integration, cap)
 
 
-def end_leases(watch: Watch, duty: Duty, because: str) -> tuple[str, ...]:
-    """Undo all that this incident still holds; what each undo did, in words."""
+EVERY_KIND = frozenset(LeaseKind)
+
+
+def end_leases(
+    watch: Watch, duty: Duty, because: str, kinds: frozenset[LeaseKind] = EVERY_KIND
+) -> tuple[str, ...]:
+    """Undo all of these kinds that this incident still holds; what each undo did, in words."""
     with watch.store.read() as session:
         held = leases.active(session, duty.incident_id)
-    return tuple(end_lease(watch, duty, lease, because) for lease in held)
+    return tuple(end_lease(watch, duty, lease, because) for lease in held if lease.kind in kinds)
 
 
 def end_lease(watch: Watch, duty: Duty, lease: Lease, because: str) -> str:

@@ -74,26 +74,48 @@ async def on_duty(
     if fence is None:
         yield None
         return
-    beat = asyncio.create_task(_heartbeat(watch, name, fence, ttl))
-    try:
+    async with _kept(watch, name, fence, ttl, "responding"):
         yield Duty(incident.id, incident.round, name, fence)
+
+
+@asynccontextmanager
+async def alone(watch: Watch, name: str, holder: str, note: str) -> AsyncIterator[bool]:
+    """Do a piece of work in one process at a time: False where another is at it."""
+    ttl = timedelta(seconds=watch.settings.responder_lease_s)
+    with watch.store.write() as session:
+        fence = locks.acquire(session, name, holder, watch.now(), ttl, note)
+    if fence is None:
+        yield False
+        return
+    async with _kept(watch, name, fence, ttl, note):
+        yield True
+
+
+@asynccontextmanager
+async def _kept(
+    watch: Watch, name: str, fence: int, ttl: timedelta, note: str
+) -> AsyncIterator[None]:
+    """A lock with a heartbeat, let go when the work ends well. After a failure it is left to run
+    out: that is the pause before the next try."""
+    beat = asyncio.create_task(_heartbeat(watch, name, fence, ttl, note))
+    try:
+        yield
         with watch.store.write() as session:
             locks.release(session, name, fence, watch.now())
     finally:
-        # After a failure the lock is left to run out: that is the pause before the next try.
         beat.cancel()
         with suppress(asyncio.CancelledError):
             await beat
 
 
-async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta) -> None:
+async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta, note: str) -> None:
     while True:
         await asyncio.sleep(ttl.total_seconds() / 4)
         try:
             with watch.store.write() as session:
                 if locks.check(session, name, fence).note == WAITING:
                     return
-                locks.extend(session, name, fence, watch.now(), ttl, "responding")
+                locks.extend(session, name, fence, watch.now(), ttl, note)
         except StaleFence:
             return
         except Transient:

@@ -66,9 +66,7 @@ def _integration(session: Session, watch: Watch, name: str) -> dict[str, Any]:
             {"name": job.name, "desired": job.desired, "by": job.changed_by, "why": job.reason}
             for job in jobs.listed(session, name)
         ],
-        "watermarks": {
-            mark.resource: _iso(mark.at) for mark in watermarks.listed(session, name)
-        },
+        "watermarks": {mark.resource: _iso(mark.at) for mark in watermarks.listed(session, name)},
     }
 
 
@@ -89,7 +87,9 @@ def _incident(session: Session, watch: Watch, incident: Incident) -> dict[str, A
         "taken_by": incident.taken_by,
         "responder": doing if holder else None,
         "responder_until": _iso(until) if holder else None,
-        "pages": [{"who": p.who, "state": p.state} for p in pages.of_incident(session, incident.id)],
+        "pages": [
+            {"who": p.who, "state": p.state} for p in pages.of_incident(session, incident.id)
+        ],
         "question": None
         if waiting is None
         else {

@@ -45,7 +45,8 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
             said += await _tried(partial(_call_people, watch, incident))
             said += await _tried(partial(_wake, watch, incident, executor))
             said += await _tried(partial(_staff, watch, incident, executor))
-        said += await _tried(partial(_write_reports, watch))
+        for incident in _owing_a_report(watch):
+            said += await _tried(partial(_write_report, watch, incident))
     finally:
         with watch.store.write() as session:
             locks.release(session, "sweep", fence, watch.now())
@@ -127,14 +128,16 @@ async def _staff(watch: Watch, incident: Incident, executor: Executor) -> list[s
     return [] if epoch is None else [f"INC-{incident.id}: started responder {epoch}"]
 
 
-async def _write_reports(watch: Watch) -> list[str]:
-    """A responder that died between closing and reporting owes a report."""
+def _owing_a_report(watch: Watch) -> list[Incident]:
+    """Those whose responder died between closing and reporting."""
     with watch.store.read() as session:
         closed = [i for i in incidents.listed(session) if not i.is_open]
-    owed = [i for i in closed if not report_is_final(watch, i)]
-    for incident in owed:
-        write_report(watch, watch.integration(incident.integration), incident.id)
-    return [f"INC-{incident.id}: wrote its report" for incident in owed]
+    return [i for i in closed if not report_is_final(watch, i)]
+
+
+async def _write_report(watch: Watch, incident: Incident) -> list[str]:
+    write_report(watch, watch.integration(incident.integration), incident.id)
+    return [f"INC-{incident.id}: wrote its report"]
 
 
 def wants_responder(incident: Incident, now: datetime) -> bool:

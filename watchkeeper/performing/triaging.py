@@ -27,17 +27,25 @@ async def triage(watch: Watch, watched: Watched) -> Triage:
     return Triage(evidence, diagnose(evidence, watched.runbook))
 
 
+def words(found: Triage, incident: Incident) -> str:
+    """The verdict for the timeline, and what becomes of the cause the incident has."""
+    said = f"{found.diagnosis.verdict}: {found.diagnosis.because}"
+    if found.diagnosis.causes or incident.cause is None:
+        return said
+    return f"{said}; the cause stays {incident.cause} ({incident.verdict})"
+
+
 def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
     """Write the evidence and the ranked causes down; an open incident becomes triaged.
 
-    A healthy answer is no cause: the incident keeps the one it was opened with.
+    A look that explains nothing takes no cause away: the incident keeps the one it was opened with.
     """
     now = watch.now()
     with watch.store.write() as session:
         observations.keep(session, found.evidence, incident.id)
-        if not found.diagnosis.healthy:
+        if found.diagnosis.causes or incident.cause is None:
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "watchkeeper")
-        text = f"{found.diagnosis.verdict}: {found.diagnosis.because}"
+        text = words(found, incident)
         if not incidents.note(session, incident.id, text, now=now, milestone=Milestone.DIAGNOSED):
             incidents.note(session, incident.id, f"diagnosed anew: {text}", now=now)
         if incident.state is State.OPEN:
