@@ -89,13 +89,14 @@ class Server:
 
     def spawn(self) -> None:
         host, port = self.address.host, str(self.address.port)
-        command = ["-m", "prefect", "server", "start", "--host", host, "--port", port]
+        start = ["prefect", "server", "start", "--host", host, "--port", port]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *command],
+                [sys.executable, "-m", "deployments.tied", *start],
                 env=dict(self._environment),
                 cwd=self._home,
-                stdin=subprocess.DEVNULL,
+                # A pipe that only we hold: a server whose supervisor was killed ends by itself.
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Ctrl-C is ours to pass on, in our order: first the runs, then the server.

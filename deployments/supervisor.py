@@ -66,7 +66,7 @@ async def _serve(
         await runner.aadd_deployment(_deployment(watch, entry, mirror))
     serving = asyncio.create_task(runner.start())
     while not runner.started and not serving.done():
-        await asyncio.sleep(0.02)
+        await asyncio.wait({serving}, timeout=0.02)
     # Only now: the runner takes SIGTERM for itself as it starts.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

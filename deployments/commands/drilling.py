@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -47,6 +49,8 @@ def _run(name: str, keep: bool) -> dict[str, object]:
     from deployments.drill.world import sealed
 
     home = Settings.model_fields["home"].default.resolve() / "drills"
+    # Ended from outside, it still ends all that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(UNHEALTHY))
     kept = sealed(os.environ)
     os.environ.clear()
     os.environ.update(kept)

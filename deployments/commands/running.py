@@ -13,6 +13,7 @@ import typer
 
 from deployments.commands.edge import settings, words
 from deployments.server import Server, free_address, sealed_environment, secure
+from deployments.tied import end_with_parent
 from watchkeeper.errors import UserError
 from watchkeeper.performing.watch import open_watch
 from watchkeeper.settings import Settings
@@ -21,6 +22,9 @@ from watchkeeper.settings import Settings
 def up(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Watch a simulated vendor instead of a real one.")
+    ] = False,
+    tied: Annotated[
+        bool, typer.Option("--tied", hidden=True, help="End when standard input does.")
     ] = False,
 ) -> None:
     """Server, UI, deployments, schedules, runner and sweep, in the foreground until Ctrl-C."""
@@ -44,6 +48,8 @@ def up(
         words.print(f"the Prefect server starts on {address.ui}; Ctrl-C ends all")
         os.environ.clear()
         os.environ.update(environment)
+        if tied:
+            end_with_parent()
         # Only now: Prefect reads its settings while it is imported.
         from deployments.supervisor import supervise
 

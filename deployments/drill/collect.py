@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from deployments.drill.prefect_view import PrefectView, Start
 from deployments.drill.score import Facts
 from deployments.drill.sealing import Witness, find_leaks
-from deployments.drill.world import FIRST_KEY, INTEGRATION, ROUTING_KEY
+from deployments.drill.world import BEFORE, FIRST_KEY, INTEGRATION, ROUTING_KEY
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import clean
 from watchkeeper.incident import Incident, Milestone
@@ -71,6 +71,7 @@ def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
         consumers_proven=sum(key["fingerprint"] == far.service_key() for key in keys),
         requests_per_s=_rates(drill),
         synced_while_capped=_synced(drill, incident),
+        held_under_cap=tuple(sorted(drill.notes.get("held", ()))),
         killed=drill.scenario.kill is not None
         and not (drill.world.home / "failpoints" / drill.scenario.kill).exists(),
         responders=incident.epoch,
@@ -107,15 +108,12 @@ def _rotation_times(drill: Drill, record: Record) -> tuple[datetime | None, date
 
 
 def _rates(drill: Drill) -> dict[str, float]:
-    """What the simulator counted of ours, probes and service apart, before and under the cap."""
+    """Live requests a second that the simulator counted of us, before the fault and under the cap."""
     if "during" not in drill.notes:
         return {}
-    before, during = drill.notes["before"], drill.notes["during"]
-    fault, mitigated = drill.marks["fault"], drill.marks["mitigated"]
-    cleared = drill.scenario.cleared_after_s or 1
     return {
-        "before": _ours(before) / (10 + (mitigated - fault).total_seconds()),
-        "during": _ours(during) / max(cleared - 1, 1),
+        "before": round(_ours(drill.notes["before"]) / BEFORE.total_seconds(), 2),
+        "during": round(_ours(drill.notes["during"]) / max(drill.notes["during_s"], 1.0), 2),
     }
 
 

@@ -81,11 +81,11 @@ SCENARIOS: dict[str, Scenario] = {
             pauses=DEFERRABLE,
             verdicts=("confirmed",),
             caps=True,
-            cleared_after_s=6,
+            cleared_after_s=1,
             overrides={
                 # The heavy consumer: each run walks every user, one to a page.
                 "resources": {"users": {"page_size": 1}},
-                "causes": {"rate_limit_exceeded": {"soak": "12 s"}},
+                "causes": {"rate_limit_exceeded": {"soak": "30 s"}},
                 "verification": {"interval": "3 s"},
             },
         ),

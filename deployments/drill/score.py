@@ -36,6 +36,7 @@ class Facts:
     consumers_proven: int = 0
     requests_per_s: dict[str, float] = field(default_factory=dict)
     synced_while_capped: int = 0
+    held_under_cap: tuple[str, ...] = ()
     killed: bool = False
     responders: int = 0
     report: str | None = None
@@ -150,6 +151,8 @@ def _cap(facts: Facts) -> list[str]:
     said = []
     if not 0 < during < before / 2:
         said.append(f"the simulator saw {during:.1f} requests/s under the cap, {before:.1f} before")
+    if facts.held_under_cap != ("paused_job", "paused_job", "rate_cap"):
+        said.append(f"held while the critical sync went on: {facts.held_under_cap}")
     if not facts.synced_while_capped:
         said.append("the critical sync moved nothing while the cap was in force")
     return said

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,9 @@ VENDOR: dict[str, Any] = {
     "rate_headers": True,
     "key": FIRST_KEY,
 }
+
+# How far back from the fault the simulator is asked what was usual.
+BEFORE = timedelta(seconds=15)
 
 CLOCKS_S = {
     "health_interval": 12,
