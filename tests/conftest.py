@@ -50,11 +50,14 @@ integrations:
 
 @dataclass
 class Clock:
-    """A clock that moves only when it is told to."""
+    """A clock that moves only when it is told to, or by `tick` each time that somebody looks: who
+    waits for his turn by it would otherwise wait for ever."""
 
     at: datetime = T0
+    tick: timedelta = timedelta(0)
 
     def now(self) -> datetime:
+        self.at += self.tick
         return self.at
 
     def advance(self, by: timedelta) -> datetime:

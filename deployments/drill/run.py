@@ -23,11 +23,12 @@ from deployments.drill.score import failures
 from deployments.drill.sealing import Witness
 from deployments.drill.world import BEFORE, INTEGRATION, OVERLAY, VENDOR, World, running_world
 from watchkeeper.errors import WatchkeeperError
+from watchkeeper.gaps import WindowState
 from watchkeeper.incident import State
 from watchkeeper.performing.reporting import report_is_final
 from watchkeeper.performing.watch import Watch, open_watch
 from watchkeeper.settings import Settings
-from watchkeeper.store import incidents, leases, watermarks
+from watchkeeper.store import gaps, incidents, leases, watermarks
 
 READY_S = 90.0
 CALM_S = 60.0
@@ -73,14 +74,32 @@ class Drill:
         return False
 
     def notice(self) -> None:
-        """Tell what is new on the timeline."""
-        with self.watch.store.read() as session:
-            for incident in incidents.listed(session):
-                for entry in incidents.timeline(session, incident.id):
-                    line = f"{entry.milestone or entry.actor}: {entry.text}"
-                    if line not in self.seen:
-                        self.seen.add(line)
-                        self.say(f"INC-{incident.id} {line}")
+        """Tell what is new: the timeline, what is held, how far the gaps are filled."""
+        for line in news(self.watch):
+            if line not in self.seen:
+                self.seen.add(line)
+                self.say(line)
+
+
+def news(watch: Watch) -> list[str]:
+    """The present state of every incident, in lines; a line that was told is not told again."""
+    said: list[str] = []
+    with watch.store.read() as session:
+        for incident in incidents.listed(session):
+            title = f"INC-{incident.id}"
+            for entry in incidents.timeline(session, incident.id):
+                said.append(f"{title} {entry.milestone or entry.actor}: {entry.text}")
+            held = [f"{lease.kind} {lease.target}" for lease in leases.active(session, incident.id)]
+            if held:
+                said.append(f"{title} holds: {', '.join(held)}")
+            for gap in gaps.of_incident(session, incident.id):
+                windows = gaps.windows(session, gap.id)
+                done = sum(window.state is WindowState.DONE for window in windows)
+                rows = sum(window.rows for window in windows)
+                if windows:
+                    part = f"{done} of {len(windows)} windows, {rows} rows"
+                    said.append(f"{title} fills {gap.resource}: {part}")
+    return said
 
 
 def run_drill(scenario: Scenario, home: Path, tell: Tell, keep: bool) -> dict[str, Any]:

@@ -97,13 +97,18 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
             now=now,
             reopen_since=now - watched.runbook.detection.reopen_within,
         )
-        if not opened and incident.has_reached(State.RESOLVED):
+        if not opened and _came_back(incident, found):
             incident, opened = incidents.relapse(session, incident.id, now), True
         if opened:
             _note_opening(session, incident, found, started, now)
             open_gaps(session, watched, incident, now)
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "health")
         return incidents.get(session, incident.id), opened
+
+
+def _came_back(incident: Incident, found: Check) -> bool:
+    """A failure seen after the recovery; one seen before it was only told late."""
+    return incident.recovered_at is not None and found.evidence.at > incident.recovered_at
 
 
 def _note_opening(

@@ -111,12 +111,17 @@ async def prove_consumer(
 
 
 async def old_key_alive(watch: Watch, watched: Watched) -> bool | None:
-    """Whether the vendor still accepts the key that was replaced; None where there is none."""
+    """Whether the vendor still accepts the key that was replaced; None where there is none.
+
+    Only its refusal is a proof: raises Transient where the vendor fails or is not reached.
+    """
     if keys_of(watch, watched).read("previous") is None:
         return None
     reading = await try_key(
         watch, watched, "previous", "previous_key", watched.runbook.probes[0].path
     )
+    if not reading.succeeded and reading.status not in (401, 403):
+        raise Transient(f"whether the old key is dead cannot be told: {reading.says()}")
     return reading.succeeded
 
 
