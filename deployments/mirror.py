@@ -29,10 +29,9 @@ def paused_everywhere(rows: Iterable[Job], job: str) -> bool:
 class Mirror:
     """Remembers what it last showed, and so sees what somebody changed in the UI since."""
 
-    def __init__(self, watch: Watch, names: tuple[str, ...]) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._shown: dict[str, bool] = {}
-        self._names = names
 
     def deployed(self, job: str, paused: bool) -> None:
         """A deployment was just made in this state."""
@@ -42,7 +41,7 @@ class Mirror:
         """Raises Transient where Prefect cannot be asked: the next sweep tries again."""
         try:
             async with get_client() as client:
-                for job in self._names:
+                for job in self._shown:
                     await self._reflect(client, job)
         except (httpx.HTTPError, ObjectNotFound, RuntimeError) as error:
             raise Transient(f"Prefect's view of jobs: {type(error).__name__}") from None

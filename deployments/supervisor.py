@@ -39,7 +39,7 @@ async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
     """
     stop = asyncio.Event()
     await server.healthy()
-    mirror = Mirror(watch, tuple(d.job for d in catalogue(watch.settings) if d.job))
+    mirror = Mirror(watch)
     sweeping = asyncio.create_task(_sweep_on(watch, mirror, tell))
     try:
         while not stop.is_set():

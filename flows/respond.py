@@ -82,7 +82,7 @@ async def stop_harm(duty: Duty) -> None:
             timeout=seconds_to_answer(question),
             key=f"plan-{question.plan_hash}",
         )
-        await take_answer(incident, question, answer)
+        await take_answer(duty, incident, question, answer)
         await mitigate(incident.integration, dry_run=False, mode="applying")
     await show_incident(incident_now(duty.incident_id))
     between_phases("mitigate")

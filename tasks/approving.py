@@ -12,7 +12,7 @@ from tasks.context import current
 from tasks.mitigating import record_answer
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
-from watchkeeper.performing.responding import suspended
+from watchkeeper.performing.responding import resumed, suspended
 from watchkeeper.store import approvals
 from watchkeeper.store.approvals import Approval
 
@@ -37,8 +37,9 @@ def seconds_to_answer(question: Approval) -> int:
     return max(1, int((question.expires_at - current().now()).total_seconds()))
 
 
-async def take_answer(incident: Incident, question: Approval, answer: Decision) -> None:
+async def take_answer(duty: Duty, incident: Incident, question: Approval, answer: Decision) -> None:
     """An answer by command is in our record already; one by the form is written down now."""
+    resumed(current(), duty)
     with current().store.read() as session:
         written = approvals.latest(session, incident.id)
     if written is not None and written.id == question.id and written.open:

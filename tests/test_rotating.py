@@ -343,7 +343,7 @@ def test_the_old_key_is_proven_dead_by_the_vendor(
     promote(watch, duty, here, world.offer())
     assert asyncio.run(alive(watch, here)) is True
     world.vendor.fault("outage", status=503)
-    with pytest.raises(Transient, match="cannot be told: .* answered 503"):
+    with pytest.raises(Transient, match=r"cannot be told: .* answered 503"):
         asyncio.run(alive(watch, here))
     world.vendor.mend()
     world.vendor.fault("key_expired", since=(datetime.now(UTC) - timedelta(seconds=1)).isoformat())

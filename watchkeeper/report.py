@@ -220,4 +220,4 @@ def _detection_fact(record: Record) -> str:
 
 def _runbook_fact(record: Record, runbook: Runbook) -> str:
     by_hand = [e for e in record.timeline if e.actor not in ("watchkeeper", "health")]
-    return f"{len(by_hand)} steps were taken by people; runbook of {runbook.display_name}"
+    return f"steps taken by people: {len(by_hand)}; runbook of {runbook.display_name}"

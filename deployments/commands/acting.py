@@ -20,6 +20,7 @@ from deployments.commands.edge import (
     watch,
     words,
 )
+from deployments.commands.telling import tell_markdown
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.gaps import plan_windows
@@ -54,7 +55,7 @@ def mitigate(
         )
     only = frozenset({action}) if action else None
     plan = mitigating.make_plan(on, watched, incident, only)
-    words.print(plan_text(plan), markup=False)
+    tell_markdown(plan_text(plan))
     if not apply:
         words.print("dry run: nothing was done; --apply does it")
         return

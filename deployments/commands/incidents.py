@@ -17,6 +17,7 @@ from deployments.commands.edge import (
     watch,
     words,
 )
+from deployments.commands.telling import tell_markdown
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, parse_id
 from watchkeeper.performing import detecting, reporting
@@ -62,7 +63,7 @@ def show(incident: IncidentId, as_json: AsJson = False) -> None:
         print_json(_json(record.incident) | {"timeline": timeline})
         return
     watched = on.integration(record.incident.integration)
-    words.print(reporting.report_of(on, watched, found), markup=False)
+    tell_markdown(reporting.report_of(on, watched, found))
 
 
 @app.command("open")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.markup import escape
@@ -84,6 +85,14 @@ def tell_triage(watched: Watched, found: Triage) -> None:
     words.print(f"next: watchkeeper mitigate {watched.name}")
 
 
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]<>|#~])")
+
+
+def tell_markdown(text: str) -> None:
+    """Markdown as a terminal wants it: without its marks and escapes."""
+    words.print(_ESCAPED.sub(r"\1", text.replace("**", "")), markup=False)
+
+
 def tell_status(now: dict[str, Any]) -> None:
     if now["halted"]:
         words.print(f"[red bold]HALTED[/]: {escape(now['halted'])}")
@@ -111,6 +120,6 @@ def tell_status(now: dict[str, Any]) -> None:
             f"until {lease['expires_at'][11:19]}Z"
         )
     for gap in now["gaps"]:
-        since = (gap["since"] or "the beginning")[11:19] or "the beginning"
-        until = (gap["until"] or "")[11:19] or "now"
+        since = gap["since"][11:19] if gap["since"] else "the beginning"
+        until = gap["until"][11:19] if gap["until"] else "now"
         words.print(f"gap: {gap['integration']} {gap['resource']} {since}–{until} {gap['state']}")

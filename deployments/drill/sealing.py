@@ -9,7 +9,8 @@ import base64
 import ipaddress
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,15 +33,32 @@ def find_leaks(values: Iterable[str], folder: Path, known: tuple[Path, ...]) -> 
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and not any(path.is_relative_to(place) for place in known)
-        and any(s in path.read_bytes() for s in wanted)
+        and _holds(path, wanted)
     ]
+
+
+def _holds(path: Path, wanted: list[bytes]) -> bool:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        # Databases in use make and remove files beside them all the time.
+        return False
+    return any(spelling in content for spelling in wanted)
+
+
+def tables() -> Iterator[str]:
+    """The text of this machine's TCP tables."""
+    for name in ("tcp", "tcp6"):
+        with suppress(OSError):
+            yield (PROC / "net" / name).read_text()
 
 
 class Witness:
     """Looks at this process's descendants while a drill runs: where they connect, how they were
     started."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Callable[[], Iterable[str]] = tables) -> None:
+        self._tables = tables
         self.off_loopback: set[str] = set()
         self.arguments: set[str] = set()
         self._ended = threading.Event()
@@ -62,7 +80,7 @@ class Witness:
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL_S):
-            remote = dict(_remote_addresses())
+            remote = {k: v for table in self._tables() for k, v in remote_addresses(table)}
             for pid in _descendants(os.getpid()):
                 self.arguments.add(_arguments(pid))
                 self.off_loopback |= {
@@ -72,19 +90,14 @@ class Witness:
                 }
 
 
-def _remote_addresses() -> Iterator[tuple[str, str]]:
-    """(inode, address) of every TCP connection of this machine that leaves loopback."""
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = (PROC / "net" / name).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            host, _, port = fields[2].partition(":")
-            address = _address(host)
-            if not (address.is_loopback or address.is_unspecified):
-                yield fields[9], f"{address}:{int(port, 16)}"
+def remote_addresses(table: str) -> Iterator[tuple[str, str]]:
+    """(inode, address) of every connection in a TCP table of /proc that leaves loopback."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        host, _, port = fields[2].partition(":")
+        address = _address(host)
+        if not (address.is_loopback or address.is_unspecified):
+            yield fields[9], f"{address}:{int(port, 16)}"
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

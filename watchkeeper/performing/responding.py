@@ -21,7 +21,14 @@ class Executor(Protocol):
     async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
         """Start a deployed flow; the same key starts it once."""
 
-    async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
+    def resumed(watch: Watch, duty: Duty) -> None:
+    """The answer is in and this process goes on: it beats again."""
+    with watch.store.write() as session:
+        ttl = timedelta(seconds=watch.settings.responder_lease_s)
+        locks.extend(session, duty.lock, duty.fence, watch.now(), ttl, "responding")
+
+
+async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         """Hand the answer to a suspended run. One that is not suspended is left alone."""
 
 
@@ -114,7 +121,8 @@ async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta, note: 
         try:
             with watch.store.write() as session:
                 if locks.check(session, name, fence).note == WAITING:
-                    return
+                    # A run on its way out: a beat would cut its long absence short.
+                    continue
                 locks.extend(session, name, fence, watch.now(), ttl, note)
         except StaleFence:
             return
@@ -124,6 +132,13 @@ async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta, note: 
 
 
 WAITING = "waits for an answer"
+
+
+def resumed(watch: Watch, duty: Duty) -> None:
+    """The answer is in and this process goes on: it beats again."""
+    with watch.store.write() as session:
+        ttl = timedelta(seconds=watch.settings.responder_lease_s)
+        locks.extend(session, duty.lock, duty.fence, watch.now(), ttl, "responding")
 
 
 async def wake(watch: Watch, incident: Incident, executor: Executor) -> str | None:

@@ -46,6 +46,9 @@ def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
         if found.diagnosis.causes or incident.cause is None:
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "watchkeeper")
         text = words(found, incident)
+        if incident.state is State.OPEN:
+            began = found.evidence.at
+            incidents.note(session, incident.id, "triage started", now=now, occurred_at=began)
         if not incidents.note(session, incident.id, text, now=now, milestone=Milestone.DIAGNOSED):
             incidents.note(session, incident.id, f"diagnosed anew: {text}", now=now)
         if incident.state is State.OPEN:

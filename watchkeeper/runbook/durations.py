@@ -52,7 +52,7 @@ def words(duration: timedelta) -> str:
     """`1 h 30 min`, as a person would say it; below a minute in seconds."""
     seconds = duration.total_seconds()
     if seconds < 60:
-        return f"{seconds:g} s"
+        return f"{round(seconds, 1):g} s"
     minutes = round(seconds / 60)
     hours, minutes = divmod(minutes, 60)
     parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
