@@ -21,14 +21,7 @@ class Executor(Protocol):
     async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
         """Start a deployed flow; the same key starts it once."""
 
-    def resumed(watch: Watch, duty: Duty) -> None:
-    """The answer is in and this process goes on: it beats again."""
-    with watch.store.write() as session:
-        ttl = timedelta(seconds=watch.settings.responder_lease_s)
-        locks.extend(session, duty.lock, duty.fence, watch.now(), ttl, "responding")
-
-
-async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
+    async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         """Hand the answer to a suspended run. One that is not suspended is left alone."""
 
 
