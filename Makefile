@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-SOURCES := watchkeeper tasks flows deployments tests benchmarks
+SOURCES := watchkeeper tasks flows deployments tests
 
-.PHONY: drill test check prove up bench clean lock
+.PHONY: drill test check prove up clean lock
 .DELETE_ON_ERROR:
 
 $(VENV)/.run: requirements.lock pyproject.toml

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -51,30 +53,50 @@ def free_address(settings: Settings) -> Address:
         return Address(settings.host, probe.getsockname()[1])
 
 
+def auth_file(home: Path) -> Path:
+    return home / "prefect-auth"
+
+
+def _auth(settings: Settings, address: Address) -> dict[str, str]:
+    """On loopback none. Beyond it whoever reaches the UI can approve: a password, made once."""
+    if ipaddress.ip_address(address.host).is_loopback:
+        return {}
+    path = auth_file(settings.home)
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(f"watchkeeper:{secrets.token_urlsafe(24)}")
+    word = path.read_text().strip()
+    return {"PREFECT_SERVER_API_AUTH_STRING": word, "PREFECT_API_AUTH_STRING": word}
+
+
 def sealed_environment(settings: Settings, address: Address) -> dict[str, str]:
     """This process's environment with every Prefect setting ours, and none of the user's profile."""
     home = settings.home.resolve() / "prefect"
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
-    return kept | {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_HOME": str(home),
-        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
-        "PREFECT_API_URL": address.api,
-        "PREFECT_SERVER_UI_API_URL": address.api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
-        # A hundred runs ahead for each schedule is work for nobody.
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
-        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
-        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-        "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        "PYTHONUNBUFFERED": "1",
-    }
+    return (
+        kept
+        | _auth(settings, address)
+        | {
+            "DO_NOT_TRACK": "1",
+            "PREFECT_HOME": str(home),
+            "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+            "PREFECT_API_URL": address.api,
+            "PREFECT_SERVER_UI_API_URL": address.api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
+            # A hundred runs ahead for each schedule is work for nobody.
+            "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
+            "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+            "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+            "PREFECT_CLI_PROMPT": "false",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 class Server:

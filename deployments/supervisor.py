@@ -22,7 +22,6 @@ from deployments.catalogue import Deployed, catalogue
 from deployments.mirror import Mirror, paused_everywhere
 from deployments.server import Server
 from tasks.executing import PrefectExecutor
-from watchkeeper.errors import WatchkeeperError
 from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import jobs
@@ -110,8 +109,8 @@ async def _sweep_on(watch: Watch, mirror: Mirror, tell: Tell) -> None:
             for said in await sweep(watch, executor):
                 tell(f"sweep: {said}")
             await mirror.reflect()
-        except WatchkeeperError as error:
-            tell(f"sweep: {error}")
+        except Exception as error:
+            tell(f"sweep: {type(error).__name__}: {error}")
         await asyncio.sleep(watch.settings.sweep_interval_s)
 
 

@@ -24,15 +24,21 @@ async def health(integration: str | None = None) -> State[None]:
     """
     if late := too_late():
         return Completed(name="Late", message=late)
-    found = await asyncio.gather(*(check(name) for name in chosen(integration)))
+    names = chosen(integration)
+    looked = await asyncio.gather(*(check(name) for name in names), return_exceptions=True)
+    found = [one for one in looked if isinstance(one, Check)]
     failing = [one for one in found if not one.healthy]
     for one in failing:
         await raise_alarm(one)
     for one in found:
         await show_endpoint_health(one.evidence)
+    for outcome in looked:
+        # One integration that cannot be checked must not keep the others' alarms back.
+        if isinstance(outcome, BaseException):
+            raise outcome
     if failing:
-        names = ", ".join(one.watched.name for one in failing)
-        return Completed(name="Unhealthy", message=f"{names}: see the incident")
+        said = ", ".join(one.watched.name for one in failing)
+        return Completed(name="Unhealthy", message=f"{said}: see the incident")
     return Completed(name="Healthy", message=f"{len(found)} integrations answer well")
 
 

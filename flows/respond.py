@@ -95,15 +95,16 @@ async def prove_repair(duty: Duty) -> bool:
         if not recovery.holds:
             return False
         incident = await mark_recovered(incident, recovery)
-        await all_clear(incident)
-        await lift_cap(duty)
         between_phases("verify")
     return incident.has_reached(State.RESOLVED)
 
 
 async def fill_gaps(duty: Duty) -> None:
+    """People may sleep, and the cap ends: under it the live sync leaves a backfill no turn."""
     incident = incident_now(duty.incident_id)
     if incident.state is State.RESOLVED:
+        await all_clear(incident)
+        await lift_cap(duty)
         await backfill(incident.integration, incident_id=incident.id)
         between_phases("backfill")
 

@@ -13,7 +13,7 @@ from watchkeeper.incident import Incident
 from watchkeeper.mitigation import CapRate, Escalate, PauseJobs, Plan, PlannedAction, RotateKey
 from watchkeeper.performing import leasing, mitigating, paging, rotating, triaging
 from watchkeeper.performing.ledger import Duty
-from watchkeeper.store import incidents
+from watchkeeper.store import incidents, pages
 from watchkeeper.store.approvals import Approval
 
 OFFER_TRIES = 150
@@ -67,10 +67,14 @@ async def cap_rate(duty: Duty, integration: str, action: CapRate) -> None:
 
 @task(name="call the next rung", **STEP)
 async def call_next(incident: Incident) -> None:
+    """The first rung that was not called yet; a severity that wakes nobody calls nobody."""
     watch = current()
     watched = watch.integration(incident.integration)
-    if len(watched.runbook.escalation) > 1:
-        await paging.page(watch, watched, incident, watched.runbook.escalation[1])
+    with watch.store.read() as session:
+        called = {p.level for p in pages.of_incident(session, incident.id)}
+    ladder = [rung for rung in watched.runbook.escalation if rung.level not in called]
+    if ladder and watched.runbook.severity_level(incident.severity).pages:
+        await paging.page(watch, watched, incident, ladder[0])
 
 
 async def rotate(duty: Duty, incident: Incident, action: RotateKey) -> None:

@@ -137,7 +137,6 @@ def watched(
         vendor="maintainx",
         display_name="MaintainX",
         base_url="https://api.example.com/v1",
-        health_path="/health",
         auth=auth or Auth(),
         rate_limit=rate or RateLimit(requests=100_000, per="1s"),
         probes=(Probe(name="workorders", path="/workorders"),),

@@ -93,7 +93,8 @@ def test_emergency_measures_touch_what_the_source_names() -> None:
     assert deferrable == {"asset-sync", "report-generator"}
     assert set(runbook.mitigation("pause-deferrable").criticality) == {"deferrable"}
     assert runbook.mitigation("rotate-key").approvals == 1
-    assert all(mitigation.autonomy == "propose" for mitigation in runbook.mitigations)
+    by_itself = {m.name for m in runbook.mitigations if m.autonomy != "propose"}
+    assert by_itself == {"escalate"}, "a fresh installation calls people by itself, and no more"
 
 
 def test_only_lists_that_can_be_asked_for_by_time_are() -> None:
@@ -196,8 +197,8 @@ WRONG_RUNBOOKS = [
     ),
     ("name: assets,", "name: users,", "name: users", "probes[3].name", "is used twice"),
     (
-        "mitigations: [pause-all-jobs, rotate-key,",
-        "mitigations: [pause-all-jobs, rotate-keys,",
+        "mitigations: [pause-all-jobs, rotate-key]",
+        "mitigations: [pause-all-jobs, rotate-keys]",
         "rotate-keys",
         "causes[0].mitigations[1]",
         "did you mean 'rotate-key'?",
@@ -275,7 +276,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_their_lines(tmp_path: Pat
     text = text.replace("symptom: timeouts", "symptom: hiccups").replace(
         "severity: 3", "severity: 9"
     )
-    text = text.replace("clock_skew: 5 min", "clock_skew: 5 min\n  clock_skew: 6 min")
+    text = text.replace("slow: 5 s", "slow: 5 s\n  slow: 6 s")
     path = written(tmp_path / "maintainx.yaml", text)
     with pytest.raises(BadFile) as caught:
         load_runbook(path)
@@ -283,7 +284,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_their_lines(tmp_path: Pat
     assert heading == f"{path}: 5 problems"
     assert [line.split(": ")[1] for line in lines] == [
         "vendor",
-        "thresholds.clock_skew",
+        "thresholds.slow",
         "causes[4].symptom",
         "causes[7].severity",
         "detection.needed",

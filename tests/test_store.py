@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,22 @@ def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(run, range(count)))
 
 
+def meanwhile(store: Store, act: Callable[[Session], Any]) -> tuple[Any, Any]:
+    """What two got who did the same: the second while the first had not committed yet."""
+
+    def second() -> Any:
+        with store.write() as session:
+            return act(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as session:
+            first = act(session)
+            later = pool.submit(second)
+            # Long enough to meet the first one's locks; it must not matter if it was not.
+            wait([later], 0.15)
+        return first, later.result(30)
+
+
 # --- incidents ----------------------------------------------------------------------------------
 
 
@@ -134,18 +151,15 @@ def test_one_that_comes_back_later_is_a_new_incident(store: Store, incident: Inc
     assert (new.id != incident.id, new.round) == (True, 1)
 
 
-def test_ten_who_reopen_at_once_begin_one_round(store: Store, incident: Incident) -> None:
+def test_two_who_reopen_at_once_begin_one_round(store: Store, incident: Incident) -> None:
     """A closed incident is reopened once, whoever else saw the relapse."""
     walk(store, incident, State.CLOSED, T0 + HOUR)
 
-    def reopen(_: int) -> tuple[int, int, bool]:
-        with store.write() as session:
-            found, first = opened(session, T0 + HOUR + MINUTE)
-            return found.id, found.round, first
+    def reopen(session: Session) -> tuple[int, int, bool]:
+        found, first = opened(session, T0 + HOUR + MINUTE)
+        return found.id, found.round, first
 
-    got = at_once(10, reopen)
-    assert {(number, round_) for number, round_, _ in got} == {(incident.id, 2)}
-    assert sum(first for *_, first in got) == 1
+    assert meanwhile(store, reopen) == ((incident.id, 2, True), (incident.id, 2, False))
 
 
 def test_a_milestone_is_reached_once(store: Store, incident: Incident) -> None:
@@ -287,6 +301,27 @@ def test_a_reservation_is_handed_over_to_whom_it_was_made_for(store: Store) -> N
         assert locks.hand_over(session, "x", "start:4", "run-new", T0, TTL) == 2
         assert locks.hand_over(session, "x", "start:4", "run-twin", T0, TTL) is None
         assert locks.hand_over(session, "x", "start:9", "run-late", T0 + TTL, TTL) == 3
+
+
+def test_the_first_taking_of_a_lock_is_a_race_as_any_other(store: Store) -> None:
+    """Two who both find no lock: one takes it, and the other is told, not broken."""
+    names = iter("ab")
+    take = partial(locks.acquire, name="x", now=T0, ttl=TTL)
+    assert meanwhile(store, lambda session: take(session, holder=next(names))) == (1, None)
+
+
+def test_the_first_note_of_a_milestone_is_a_race_as_any_other(
+    store: Store, incident: Incident
+) -> None:
+    """Two who both find it unwritten: one writes it, and the other is told, not broken."""
+    note = partial(incidents.note, incident_id=incident.id, now=T0, milestone=Milestone.PAGED)
+    assert meanwhile(store, lambda session: note(session, text="-")) == (True, False)
+
+
+def test_a_first_incident_is_a_race_as_any_other(store: Store) -> None:
+    """Two who both find none open: one opens it, and the other joins."""
+    (one, first), (other, second) = meanwhile(store, opened)
+    assert (one.id, first, second) == (other.id, True, False)
 
 
 @pytest.mark.parametrize("taken_before", [False, True])

@@ -29,6 +29,7 @@ def drill(
 
     if list_them:
         table = Table("scenario", "what happens", "cause", "severity")
+        table.columns[0].no_wrap = True
         for one in SCENARIOS.values():
             table.add_row(one.name, one.title, one.cause, str(one.severity))
         words.print(table)

@@ -68,4 +68,7 @@ def point_at_prefect(chosen: Settings) -> str:
     os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
     os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
+    password = chosen.home / "prefect-auth"
+    if password.exists():
+        os.environ["PREFECT_API_AUTH_STRING"] = password.read_text().strip()
     return api

@@ -165,6 +165,9 @@ def take(
 def retry(incident: IncidentId, reason: Why, by: By = None) -> None:
     """Begin the chain anew: triage again, plan again, ask again."""
     on, found, who = watch(), _found(incident), person(by)
+    if not found.is_open:
+        again = f"watchkeeper incident open {found.integration} --reason ..."
+        raise UserError(f"INC-{found.id} is closed; what is wrong now is a new one: {again}")
     with on.store.write() as session:
         incidents.relapse(session, found.id, on.now())
         incidents.note(

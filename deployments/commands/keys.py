@@ -36,6 +36,10 @@ def offer(
     if refused:
         store.withdraw()
         raise UserError(f"the vendor refuses {fingerprint} ({refused[0].says()}): it was not kept")
+    if store.read("current") is None and test.accepted:
+        store.promote(fingerprint)
+        words.print(f"{fingerprint} is the first key of {integration}; {test.says()}", markup=False)
+        return
     words.print(f"{fingerprint} is offered for {integration}; {test.says()}", markup=False)
 
 

@@ -35,6 +35,7 @@ def triage(integration: IntegrationName, as_json: AsJson = False) -> None:
     """Find the cause, with proof. Read-only; needs no Prefect server."""
     on = watch()
     watched = on.integration(integration)
+    open_source(watched.integration.credential.reference, on.secrets_base).read()
     found = asyncio.run(triaging.triage(on, watched))
     if as_json:
         print_json(triage_json(watched, found))
@@ -99,8 +100,9 @@ def doctor() -> None:
     problems = 0
     chosen = settings()
     on = watch()
+    names = on.names
     words.print(f"database: {on.store.engine.dialect.name}, schema up to date")
-    for name in on.names:
+    for name in names:
         watched = on.integration(name)
         spec = watched.integration
         references = [spec.credential.reference]

@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,18 +34,26 @@ def up(
         if sandbox:
             from deployments.drill.world import sandbox_world
 
+            # Before its world is made: a second one would write over the files of the first.
+            stack.enter_context(_only_one(chosen.home / "sandbox"))
             chosen = stack.enter_context(sandbox_world(chosen))
         watch = open_watch(chosen)
-        for name in watch.names:
-            watch.registered(name)
-        stack.enter_context(_only_one(chosen))
-        secure(chosen.home / "prefect")
+        names = watch.names
+        if not sandbox:
+            stack.enter_context(_only_one(chosen.home))
         address = free_address(chosen)
+        for name in names:
+            watch.registered(name)
+        secure(chosen.home / "prefect")
         environment = sealed_environment(chosen, address) | _ours(chosen)
         server = Server(chosen, address, environment)
         server.spawn()
         stack.callback(server.stop)
-        words.print(f"watching {', '.join(watch.names)}; state in {chosen.home}")
+        words.print(f"watching {', '.join(names)}; state in {chosen.home}")
+        if sandbox:
+            words.print("in another terminal, for the other commands to find it:")
+            words.print(f"  export WATCHKEEPER_HOME={chosen.home}", markup=False)
+            words.print(f"  export WATCHKEEPER_INTEGRATIONS={chosen.integrations}", markup=False)
         words.print(f"the Prefect server starts on {address.ui}; Ctrl-C ends all")
         os.environ.clear()
         os.environ.update(environment)
@@ -57,14 +66,14 @@ def up(
 
 
 @contextmanager
-def _only_one(chosen: Settings) -> Iterator[None]:
+def _only_one(home: Path) -> Iterator[None]:
     """Two supervisors over one home would start every run twice."""
-    path = chosen.home / "up.lock"
-    with path.open("a+") as file:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "up.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserError(f"`watchkeeper up` runs already for {chosen.home}") from None
+            raise UserError(f"`watchkeeper up` runs already for {home}") from None
         yield
 
 

@@ -115,9 +115,9 @@ def running_world(home: Path, overrides: Mapping[str, Any] | None = None) -> Ite
     for folder in ("sandbox", "secrets", "failpoints"):
         (home / folder).mkdir(exist_ok=True, mode=0o700)
     with Processes(home / "sandbox") as processes:
-        secret_file = _write_secrets(home)
+        secret_file, key = _write_secrets(home)
         config = home / "sandbox" / "vendor.json"
-        config.write_text(json.dumps(VENDOR))
+        config.write_text(json.dumps(VENDOR | {"key": key}))
         vendor = processes.start(["vendor", "--seed", "7", "--config", str(config)])
         page = processes.start(["status_page"])
         ca = home / "sandbox" / "pager-ca.pem"
@@ -157,13 +157,16 @@ def _service(api: str, secret_file: Path) -> list[str]:
     return [*module, "--vendor-url", api, "--secret-file", str(secret_file), "--poll-s", "1"]
 
 
-def _write_secrets(home: Path) -> Path:
+def _write_secrets(home: Path) -> tuple[Path, str]:
+    """The vendor's key file, and the key that it holds now: a sandbox that is started again goes
+    on with the key of its last rotation."""
     for name, value in (("maintainx", FIRST_KEY), ("pager", ROUTING_KEY)):
         path = home / "secrets" / f"{name}.json"
         if not path.exists():
             store = open_rotatable(f"file:{path}", home, lambda: datetime.now(UTC))
             store.promote(store.offer(clean(value, f"file:{path}")))
-    return home / "secrets" / "maintainx.json"
+    current = open_rotatable("file:secrets/maintainx.json", home).read("current")
+    return home / "secrets" / "maintainx.json", current.reveal() if current else FIRST_KEY
 
 
 def _integrations(world: World, overrides: Mapping[str, Any]) -> dict[str, Any]:

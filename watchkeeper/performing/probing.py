@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from datetime import datetime
 
 from watchkeeper.credentials.protocols import Stage
-from watchkeeper.credentials.references import open_rotatable
+from watchkeeper.credentials.references import open_rotatable, open_source
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.performing.connectors import client_of
@@ -48,7 +48,12 @@ def _worth_contrasting(readings: tuple[Reading, ...]) -> bool:
 
 
 async def _endpoints(watch: Watch, watched: Watched) -> tuple[Reading, ...]:
+    """A key of ours that cannot be read is a reading too: it must wake somebody, not end a check."""
     slow_s = watched.runbook.thresholds.slow.total_seconds()
+    try:
+        open_source(watched.integration.credential.reference, watch.secrets_base).read()
+    except UserError as error:
+        return tuple(_unsent(probe, watch.now(), str(error)) for probe in watched.runbook.probes)
     async with client_of(watch, watched, "probe") as client:
         return tuple(
             await asyncio.gather(
@@ -107,6 +112,20 @@ def _shape(probe: Probe, reply: Reply) -> tuple[Outcome, str]:
     if not isinstance(body, dict) or not isinstance(body.get(probe.envelope), list):
         return Outcome.DOWN, f"the body has no list {probe.envelope!r}"
     return Outcome.OK, ""
+
+
+def _unsent(probe: Probe, at: datetime, why: str) -> Reading:
+    return Reading(
+        probe=probe.name,
+        kind=Kind.ENDPOINT,
+        target=probe.path,
+        at=at,
+        outcome=Outcome.DOWN,
+        latency_s=0.0,
+        fault="no key of ours",
+        detail=why,
+        critical=probe.critical,
+    )
 
 
 def _silent(probe: Probe, at: datetime, error: CallFailed, waited_s: float) -> Reading:

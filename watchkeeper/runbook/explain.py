@@ -62,7 +62,6 @@ def _actions(rule: CauseRule, runbook: Runbook) -> str:
 
 def _caps(runbook: Runbook) -> Iterator[str]:
     caps = runbook.caps
-    yield f"  {caps.actions_per_incident_per_hour} actions an hour for one incident"
     yield f"  {caps.jobs_paused_per_incident} jobs paused by one incident"
     yield f"  {caps.rotations_per_credential_per_day} key rotation a day for one credential"
     yield f"  an approval waits {words(caps.approval_timeout)}"

@@ -40,7 +40,6 @@ class Consumer(Frozen):
     name: Name
     health_url: Url
     fingerprint_field: str = "keyFingerprint"
-    boot_field: str = "bootId"
     runtime: CommandRuntime
 
 

@@ -115,7 +115,6 @@ class Thresholds(Frozen):
 
     slow: Duration = timedelta(seconds=5)
     probe_deadline: Span = timedelta(seconds=10)
-    clock_skew: Duration = timedelta(minutes=5)
 
 
 class CauseRule(Frozen):
@@ -143,8 +142,7 @@ class Mitigation(Frozen):
     max_requests_per_s: float | None = Field(default=None, gt=0)
     lease: Span = timedelta(hours=4)
     autonomy: Autonomy = "propose"
-    approvals: int = Field(default=1, ge=0, le=2)
-    reversible: bool = True
+    approvals: int = Field(default=1, ge=0, le=1)
 
 
 class Job(Frozen):
@@ -175,7 +173,6 @@ class Detection(Frozen):
 class Caps(Frozen):
     """The most this runbook may do by itself."""
 
-    actions_per_incident_per_hour: int = Field(default=10, ge=0)
     jobs_paused_per_incident: int = Field(default=5, ge=0)
     rotations_per_credential_per_day: int = Field(default=1, ge=0)
     approval_timeout: Duration = timedelta(hours=1)
@@ -202,7 +199,6 @@ class Runbook(Frozen):
     vendor: Name
     display_name: str
     base_url: Url
-    health_path: Path
     auth: Auth
     rate_limit: RateLimit
     max_page_size: int | None = Field(default=None, ge=1)

@@ -119,6 +119,8 @@ def settles(session: Session, incident_id: int, at: datetime) -> None:
 def relapse(session: Session, incident_id: int, now: datetime) -> Incident:
     """A repair that did not hold, or a person who wants the chain again: a new round from open."""
     row = _row(session, incident_id)
+    if row.open_key is None:
+        raise UserError(f"INC-{incident_id} is closed: what is wrong now is opened, not retried")
     row.round += 1
     row.recovered_at = row.settles_at = None
     session.add(row)
