@@ -59,7 +59,7 @@ def auth_file(home: Path) -> Path:
 
 def _auth(settings: Settings, address: Address) -> dict[str, str]:
     """On loopback none. Beyond it whoever reaches the UI can approve: a password, made once."""
-    if ipaddress.ip_address(address.host).is_loopback:
+    if address.host == "localhost" or ipaddress.ip_address(address.host).is_loopback:
         return {}
     path = auth_file(settings.home)
     if not path.exists():

@@ -37,9 +37,6 @@ async def mitigate(
 
 async def apply_plan(incident: Incident, plan: Plan) -> Approval | None:
     """Acts by itself where it may; asks for the rest; does the rest once it was answered."""
-    if incident.taken_by is not None:
-        # A person has taken over: automation goes on watching, and stops acting.
-        plan = plan.only(frozenset())
     async with duty_for(incident) as duty:
         if duty is None:
             return None

@@ -132,6 +132,7 @@ RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
             "watchkeeper/vendor/transport.py": "masks it in what comes back",
             "watchkeeper/performing/connectors.py": "hands the routing key to the pager's client",
             "deployments/drill/collect.py": "looks for the drill's keys where none may be",
+            "deployments/drill/world.py": "tells the simulator which key to accept",
         },
     ),
     skips: (
