@@ -28,12 +28,11 @@ async def health(integration: str | None = None) -> State[None]:
     looked = await asyncio.gather(*(check(name) for name in names), return_exceptions=True)
     found = [one for one in looked if isinstance(one, Check)]
     failing = [one for one in found if not one.healthy]
-    for one in failing:
-        await raise_alarm(one)
+    alarms = await asyncio.gather(*(raise_alarm(one) for one in failing), return_exceptions=True)
     for one in found:
         await show_endpoint_health(one.evidence)
-    for outcome in looked:
-        # One integration that cannot be checked must not keep the others' alarms back.
+    for outcome in (*looked, *alarms):
+        # What cannot be checked, or whose pager is broken, must not keep the others' alarms back.
         if isinstance(outcome, BaseException):
             raise outcome
     if failing:

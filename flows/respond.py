@@ -29,6 +29,7 @@ from tasks.recovering import (
 )
 from tasks.settling import between_phases, settled
 from tasks.showing import show_incident
+from tasks.watching import reconsider
 from watchkeeper.incident import State
 from watchkeeper.performing.ledger import Duty
 
@@ -93,6 +94,7 @@ async def prove_repair(duty: Duty) -> bool:
     if incident.state is State.MITIGATED:
         recovery = await verify(incident.integration)
         if not recovery.holds:
+            await reconsider(incident)
             return False
         incident = await mark_recovered(incident, recovery)
         between_phases("verify")

@@ -8,7 +8,7 @@ from prefect import task
 
 from tasks.context import current
 from tasks.retrying import STEP
-from watchkeeper.errors import Permanent, UserError
+from watchkeeper.errors import Permanent, Transient, UserError
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation import CapRate, Escalate, PauseJobs, Plan, PlannedAction, RotateKey
 from watchkeeper.performing import leasing, mitigating, paging, rotating, triaging
@@ -102,7 +102,7 @@ async def tested_key(incident: Incident) -> str:
     with watch.store.write() as session:
         incidents.note(session, incident.id, test.says(), now=watch.now())
     if not test.accepted:
-        raise Permanent(test.says())
+        raise Transient(test.says()) if test.unclear else Permanent(test.says())
     triaging.record_triage(watch, incident, await triaging.triage(watch, watched))
     return test.fingerprint
 

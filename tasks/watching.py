@@ -30,6 +30,14 @@ async def record_triage(incident: Incident, found: Triage) -> Incident:
     return triaging.record_triage(current(), incident, found)
 
 
+@task(name="reconsider the cause", **STEP)
+async def reconsider(incident: Incident) -> Incident:
+    """Still failing after the runbook's patience: another cause begins another round."""
+    watch = current()
+    found = await triaging.triage(watch, watch.integration(incident.integration))
+    return triaging.reconsider(watch, incident, found)
+
+
 @task(name="open or join the incident", **STEP)
 async def open_incident(found: Check) -> Incident:
     incident, _ = detecting.open_incident(current(), found)

@@ -40,7 +40,7 @@ class Vendor:
     def truth(self, resource: str = "workorders") -> dict[str, str]:
         """record id -> instant of its last change."""
         rows = self.sim.get("/truth", params={"resource": resource}).json()["records"]
-        return {str(row["id"]): row["updatedAt"] for row in rows}
+        return {str(row["id"]): row["updatedAt"].replace("Z", "000Z") for row in rows}
 
     def asked(self) -> dict[str, int]:
         """How many requests came, by method and path."""

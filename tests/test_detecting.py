@@ -271,7 +271,8 @@ def test_a_triage_is_written_down_and_a_second_one_too(
     assert (found.state, found.verdict) == (State.TRIAGED, Verdict.CONFIRMED)
     with watch.store.read() as session:
         texts = [t.text for t in incidents.timeline(session, incident.id)]
-    assert [text.split(": ")[0] for text in texts] == ["likely", "diagnosed anew"]
+    said = [text.split(": ")[0] for text in texts]
+    assert said == ["triage started", "likely", "diagnosed anew"]
 
 
 def test_a_healthy_look_does_not_take_the_cause_away(

@@ -160,7 +160,7 @@ def test_what_needs_judgement_is_left_to_people() -> None:
     ]
     assert all(line.endswith("owner: not yet named; due: 2026-03-09") for line in lines)
     assert "fact: harm began at most 5 min before it was detected" in lines[1]
-    assert "fact: 1 steps were taken by people; runbook of MaintainX" in lines[2]
+    assert "fact: steps taken by people: 1; runbook of MaintainX" in lines[2]
 
 
 def test_the_same_record_is_the_same_report() -> None:

@@ -126,7 +126,7 @@ def test_the_far_side_counts_who_asked(api: httpx.Client, sim: httpx.Client) -> 
     assert "seconds" in api.get("/users").json()["error"]
     count = sim.get("/requests").json()
     assert (count["total"], count["throttled"]) == (6, 3)
-    assert count["by_caller"] == {"tester/1": 6}
+    assert count["by_caller"] == {"tester/1 (x)": 6}
     assert count["by_path"] == {"GET /workorders/{id}": 5, "GET /users": 1}
     assert count["by_key"] == {fingerprint(KEY): 6}
     assert sum(n for _, n in count["by_second"]) == 6

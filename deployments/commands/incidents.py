@@ -21,6 +21,7 @@ from deployments.commands.telling import tell_markdown
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, parse_id
 from watchkeeper.performing import detecting, reporting
+from watchkeeper.performing.responding import begin_again
 from watchkeeper.store import gaps, incidents, pages
 
 app = typer.Typer(no_args_is_help=True)
@@ -169,7 +170,7 @@ def retry(incident: IncidentId, reason: Why, by: By = None) -> None:
         again = f"watchkeeper incident open {found.integration} --reason ..."
         raise UserError(f"INC-{found.id} is closed; what is wrong now is a new one: {again}")
     with on.store.write() as session:
-        incidents.relapse(session, found.id, on.now())
+        begin_again(session, found.id, on.now())
         incidents.note(
             session, found.id, f"again from the start: {reason}", now=on.now(), actor=who
         )

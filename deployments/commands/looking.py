@@ -48,6 +48,7 @@ def verify(integration: IntegrationName, as_json: AsJson = False) -> None:
     """Look until the runbook's rule for a recovery holds, or its patience is over."""
     on = watch()
     watched = on.integration(integration)
+    open_source(watched.integration.credential.reference, on.secrets_base).read()
     with on.store.read() as session:
         incident = incidents.current(session, watched.name)
     soak = watched.runbook.verification.interval

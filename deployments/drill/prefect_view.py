@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import httpx
 
+TRIES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -31,9 +33,9 @@ class PrefectView:
     def __init__(self, api: str) -> None:
         # A connection that was kept is closed under us while the server is busy.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(base_url=api, timeout=30, trust_env=False, limits=limits)
+        self._client = httpx.Client(base_url=api, timeout=15, trust_env=False, limits=limits)
         name = str(uuid4())
-        token = self._client.get("/csrf-token", params={"client": name}).json()["token"]
+        token = self._get("/csrf-token", client=name)["token"]
         self._client.headers.update({"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": name})
 
     def close(self) -> None:
@@ -41,9 +43,9 @@ class PrefectView:
 
     def run(self, deployment: str) -> None:
         """Press "Quick run" on a deployment, such as `sync/asset-sync`."""
-        found = self._client.get(f"/deployments/name/{deployment}").json()
+        found = self._get(f"/deployments/name/{deployment}")
         path = f"/deployments/{found['id']}/create_flow_run"
-        self._ask(path, {"state": {"type": "SCHEDULED"}})
+        self._ask(path, {"state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())})
 
     def starts(self) -> list[Start]:
         """Every start and resume of a top-level run of `health` and `respond`."""
@@ -57,9 +59,7 @@ class PrefectView:
                 },
             )
             for run in runs:
-                states = self._client.get(
-                    "/flow_run_states/", params={"flow_run_id": run["id"]}
-                ).json()
+                states = self._get("/flow_run_states/", flow_run_id=run["id"])
                 found += _starts(flow, states)
         return sorted(found, key=lambda start: start.running)
 
@@ -69,9 +69,20 @@ class PrefectView:
         return rows[0] if rows else None
 
     def _ask(self, path: str, body: dict[str, Any]) -> Any:
-        for _ in range(10):
-            reply = self._client.post(path, json=body)
-            # 503: SQLite was locked, and nothing was done.
+        return self._send("POST", path, json=body)
+
+    def _get(self, path: str, **params: str) -> Any:
+        return self._send("GET", path, params=params)
+
+    def _send(self, method: str, path: str, **more: Any) -> Any:
+        """Asked again a few times: under load SQLite is locked (503), or a call hangs."""
+        for attempt in range(TRIES):
+            try:
+                reply = self._client.request(method, path, **more)
+            except httpx.TransportError:
+                if attempt == TRIES - 1:
+                    raise
+                continue
             if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
         reply.raise_for_status()

@@ -14,6 +14,7 @@ from watchkeeper.evidence import Evidence
 from watchkeeper.gaps import walk_since
 from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.performing.probing import look
+from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import gaps, incidents, observations, watermarks
@@ -81,7 +82,7 @@ def _keep(watch: Watch, evidence: Evidence) -> None:
 def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
     """The integration's open incident and whether this check opened it; its gaps begin with it.
 
-    One whose repair was proven already did not hold: it begins again, and people are called again.
+    One whose repair did not hold, or that got graver, begins again, and people are called again.
     """
     watched, now = found.watched, watch.now()
     with watch.store.write() as session:
@@ -97,8 +98,8 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
             now=now,
             reopen_since=now - watched.runbook.detection.reopen_within,
         )
-        if not opened and _came_back(incident, found):
-            incident, opened = incidents.relapse(session, incident.id, now), True
+        if not opened and (_came_back(incident, found) or _got_worse(incident, found)):
+            incident, opened = begin_again(session, incident.id, now), True
         if opened:
             _note_opening(session, incident, found, started, now)
             open_gaps(session, watched, incident, now)
@@ -109,6 +110,12 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
 def _came_back(incident: Incident, found: Check) -> bool:
     """A failure seen after the recovery; one seen before it was only told late."""
     return incident.recovered_at is not None and found.evidence.at > incident.recovered_at
+
+
+def _got_worse(incident: Incident, found: Check) -> bool:
+    """A graver cause than the one that is being seen to: slow has become down."""
+    leading = found.diagnosis.leading
+    return leading is not None and leading.severity < incident.severity
 
 
 def _note_opening(

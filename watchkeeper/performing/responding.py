@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from sqlmodel import Session
+
 from watchkeeper.errors import StaleFence, Transient
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
@@ -34,6 +36,12 @@ def lock_name(incident_id: int) -> str:
 
 def _reservation(epoch: int) -> str:
     return f"start:{epoch}"
+
+
+def begin_again(session: Session, incident_id: int, now: datetime) -> Incident:
+    """A new round from the start; whoever responds to the old one, or waits in it, is fenced off."""
+    locks.revoke(session, lock_name(incident_id), now)
+    return incidents.relapse(session, incident_id, now)
 
 
 async def dispatch(watch: Watch, incident: Incident, executor: Executor) -> int | None:

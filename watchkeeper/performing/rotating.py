@@ -37,11 +37,18 @@ class KeyTest:
     accepted: bool
     readings: tuple[Reading, ...]
 
+    @property
+    def unclear(self) -> bool:
+        """No word on the key at all: the vendor failed or throttled us instead of judging it."""
+        statuses = [r.status for r in self.readings if not r.succeeded]
+        return any(s is None or s == 429 or s >= 500 for s in statuses)
+
     def says(self) -> str:
         bad = [r.says() for r in self.readings if not r.succeeded]
         if self.accepted:
             return f"the vendor accepts {self.fingerprint} on {len(self.readings)} endpoints"
-        return f"the offered key {self.fingerprint} is not good: {bad[0]}"
+        verdict = "cannot be tried now" if self.unclear else "is not good"
+        return f"the offered key {self.fingerprint} {verdict}: {bad[0]}"
 
 
 def offered(watch: Watch, watched: Watched) -> str | None:

@@ -8,6 +8,7 @@ from watchkeeper.diagnosis import Diagnosis, diagnose
 from watchkeeper.evidence import Evidence
 from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.performing.probing import look
+from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import incidents, observations
@@ -54,3 +55,14 @@ def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
         if incident.state is State.OPEN:
             incidents.move(session, incident.id, State.TRIAGED, now)
         return incidents.get(session, incident.id)
+
+
+def reconsider(watch: Watch, incident: Incident, found: Triage) -> Incident:
+    """Begin again where the evidence now names a cause that the plan was not made for."""
+    if found.diagnosis.cause in (None, incident.cause):
+        return incident
+    with watch.store.write() as session:
+        now = watch.now()
+        text = f"not {incident.cause} any more: {found.diagnosis.cause}, so it begins again"
+        incidents.note(session, incident.id, text, now=now)
+        return begin_again(session, incident.id, now)

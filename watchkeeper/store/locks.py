@@ -60,6 +60,15 @@ def renote(session: Session, name: str, was: str, note: str, expires_at: datetim
         session.add(row)
 
 
+def revoke(session: Session, name: str, now: datetime) -> None:
+    """Take it from whoever holds it: their fence is stale from here on."""
+    row = _row(session, name)
+    if row is not None:
+        row.holder, row.expires_at, row.note = None, now, ""
+        row.fence += 1
+        session.add(row)
+
+
 def release(session: Session, name: str, fence: int, now: datetime) -> None:
     """Let go, if it is still ours; the fence stays, so that it never goes back."""
     row = _row(session, name)

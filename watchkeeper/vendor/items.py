@@ -52,7 +52,9 @@ def item_of(record: Any, resource: Resource) -> Item:
             f"{resource.name}: {resource.version_field} of a record is neither "
             "an instant with its offset nor a count"
         )
-    return Item(record_id, iso(changed_at), changed_at, payload)
+    # Always microseconds: texts of one length sort as the instants do.
+    version = changed_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return Item(record_id, version, changed_at, payload)
 
 
 def _record_id(value: Any, resource: Resource) -> str:
