@@ -24,7 +24,9 @@ from sqlmodel import SQLModel
 __all__ = ["prefect_server"]
 
 # Before a setting is read: Prefect's modules do so when they are imported, ours when they are made.
-for _name in [name for name in os.environ if name.startswith(("WATCHKEEPER_", "PREFECT_"))]:
+# One names the vendor's own description, for those who have a copy: it is not a setting.
+_KEPT = "WATCHKEEPER_MAINTAINX_OPENAPI"
+for _name in [n for n in os.environ if n.startswith(("WATCHKEEPER_", "PREFECT_")) and n != _KEPT]:
     del os.environ[_name]
 
 from watchkeeper.credentials.references import open_rotatable  # noqa: E402

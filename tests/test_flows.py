@@ -68,7 +68,7 @@ from watchkeeper.performing.responding import RESPOND
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
-from watchkeeper.store import gaps, incidents, jobs, locks, pages, records
+from watchkeeper.store import approvals, effects, gaps, incidents, jobs, locks, pages, records
 from watchkeeper.vendor.answers import Forbidden, KeyRefused, NotFound, Unavailable
 from watchkeeper.vendor.failures import CallFailed
 
@@ -556,24 +556,25 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 def test_one_integrations_fault_keeps_no_other_alarm_back(
     watch: Watch, vendor: Vendor, pager: Pager, broken: dict[str, Any], told: str
 ) -> None:
-    """What is wrong with one is told as the run's failure; for the others people are called."""
+    """What is wrong with one is told as the run's failure; for the other people are called and a
+    responder is started."""
     with_pager(watch, vendor, pager)
     watch.settings.integrations.write_text(two_entries(vendor, pager, broken))
     current.cache_clear()
     vendor.fault("key_expired")
 
-    async def checked() -> State[Any]:
-        async with deployed_but_not_served():
-            found: State[Any] = await health(return_state=True)
-            return found
+    async def checked() -> tuple[State[Any], list[Any]]:
+        async with deployed_but_not_served() as runs:
+            return await health(return_state=True), await runs()
 
-    state = asyncio.run(checked())
+    state, started = asyncio.run(checked())
     assert state.is_failed()
     assert told in str(state.message)
     with watch.store.read() as session:
         found = incidents.current(session, NAME)
     assert found is not None
     assert len(pager.alerts(key_of(found))) == 1
+    assert [run.parameters["incident_id"] for run in started] == [found.id]
 
 
 HOSTILE = "<script>alert(1)</script> | **bold** [x](javascript:alert) ```"
@@ -609,6 +610,8 @@ def test_a_dry_run_plans_and_changes_nothing(
     watch: Watch, vendor: Vendor, prefect_server: Server
 ) -> None:
     """Every effect is on an artifact, no job is paused, and the vendor hears nothing."""
+    by_itself = FAST | {"mitigations": {"pause-all-jobs": {"autonomy": "auto"}}}
+    watch.settings.integrations.write_text(entry(vendor, overrides=by_itself))
     declared(watch, "all refused")
     before = vendor.asked()
     state = ended(mitigate(NAME, return_state=True))
@@ -619,8 +622,8 @@ def test_a_dry_run_plans_and_changes_nothing(
         assert said in plan["data"]
     with watch.store.read() as session:
         assert not any(row.paused for row in jobs.listed(session, NAME))
-        assert incidents.get(session, 1).state.value == "open"
-        assert incidents.current(session, NAME) is not None
+        assert effects.entries(session, 1) == ()
+        assert approvals.latest(session, 1) is None
     assert vendor.asked() == before
 
 

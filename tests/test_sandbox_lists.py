@@ -193,7 +193,7 @@ def test_offset_paging_skips_a_row_when_rows_shift() -> None:
 def test_a_cursor_of_somebody_else_is_refused(cursor: str) -> None:
     call = Call("GET", "/workorders", [("cursor", cursor)])
     assert answer(world(), call, START).status == 400
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not a cursor of ours"):
         decode(cursor)
 
 

@@ -177,7 +177,9 @@ def test_a_fault_survives_json(fault: Fault) -> None:
     ],
 )
 def test_a_fault_that_means_nothing_is_refused(raw: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(
+        ValueError, match=r"kind must be|^outage:|^slow:|window_s > 0|no UTC offset"
+    ):
         faults.from_json(raw, NOON)
 
 

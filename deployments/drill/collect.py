@@ -180,6 +180,14 @@ def _answered_in_s(drill: Drill) -> float:
     )
 
 
+def _page_after_s(facts: Facts) -> float | None:
+    """Seconds from the incident's row to the pager's acceptance."""
+    paged = facts.milestones.get("paged")
+    if paged is None or facts.opened_at is None:
+        return None
+    return round((paged - facts.opened_at).total_seconds(), 3)
+
+
 def result(drill: Drill, facts: Facts, wrong: list[str], took_s: float) -> dict[str, Any]:
     """One object of `drill --json`."""
     scenario, incident = drill.scenario, facts.incident or {}
@@ -224,7 +232,9 @@ def result(drill: Drill, facts: Facts, wrong: list[str], took_s: float) -> dict[
         "responders": facts.responders,
         "restarts": facts.restarts,
         "old_key_alive": facts.first_key in active if scenario.rotates else None,
+        "page_after_s": _page_after_s(facts),
         "off_loopback": list(facts.off_loopback),
+        "key_found_in": list(facts.leaks),
         "report": facts.report,
         "failures": wrong,
     }

@@ -1,7 +1,6 @@
 """Pages of a list: where one starts, what it carries, and the opaque cursor to the next."""
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from itertools import islice
@@ -41,7 +40,7 @@ def decode(cursor: str) -> Place:
         raw = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         after = (str(raw["a"][0]), int(raw["a"][1])) if raw["a"] else None
         return Place(tuple((str(k), str(v)) for k, v in raw["q"]), after, int(raw["o"]))
-    except (binascii.Error, KeyError, IndexError, TypeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ValueError("not a cursor of ours") from error
 
 
