@@ -22,7 +22,7 @@ def chosen(integration: str | None) -> tuple[str, ...]:
     """The one named, or every integration there is. Raises UserError on one that is not known."""
     watch = current()
     if integration is None:
-        return watch.names
+        return watch.named
     watch.integration(integration)
     return (integration,)
 

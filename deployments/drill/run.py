@@ -122,6 +122,8 @@ def run_drill(scenario: Scenario, home: Path, tell: Tell, keep: bool) -> dict[st
             drill.notes["waits"] = waits(drill, facts)
         watch.store.close()
     wrong = failures(scenario, facts)
+    if not witness.watched:
+        tell("  not watched: without /proc nobody saw where its processes connected")
     for line in wrong:
         tell(f"  FAILED: {line}")
     took = time.monotonic() - began

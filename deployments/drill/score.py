@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from deployments.drill.scenarios import ALL_JOBS, Scenario
+from watchkeeper.incident import Milestone
 
 PAGE_WITHIN_S = 2.0
-WHOLE_DRILL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,7 @@ def _diagnosis(scenario: Scenario, facts: Facts) -> list[str]:
     seen = tuple(v for i, v in enumerate(facts.verdicts) if i == 0 or facts.verdicts[i - 1] != v)
     if seen[-len(scenario.verdicts) :] != scenario.verdicts:
         said.append(f"verdicts {seen}, expected {scenario.verdicts}")
+    said += [f"no milestone {m}" for m in Milestone if m.value not in facts.milestones]
     order = list(facts.milestones.values())
     if order != sorted(order):
         said.append(f"milestones out of order: {list(facts.milestones)}")
@@ -112,7 +113,8 @@ def _jobs(scenario: Scenario, facts: Facts) -> list[str]:
 
 
 def _data(scenario: Scenario, facts: Facts) -> list[str]:
-    said = [
+    said = [] if facts.data else ["nothing was judged"]
+    said += [
         f"{resource}: {count} {what}"
         for resource, found in facts.data.items()
         for what in ("missing", "duplicates", "stale")

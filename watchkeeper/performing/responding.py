@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from watchkeeper.errors import StaleFence, Transient
+from watchkeeper.errors import StaleFence, Transient, WatchkeeperError
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
@@ -47,23 +47,24 @@ def begin_again(session: Session, incident_id: int, now: datetime) -> Incident:
 async def dispatch(watch: Watch, incident: Incident, executor: Executor) -> int | None:
     """Start a responder unless one is alive or on its way; its epoch, or None.
 
-    The place is reserved before the run is asked for. If asking fails the reservation runs out
-    and the sweep tries again.
+    The place is reserved before the run is asked for, and given up where asking fails: the next
+    try, by a task's retry or by the sweep, is another responder.
     """
     ttl = timedelta(seconds=watch.settings.responder_start_s)
     with watch.store.write() as session:
         if locks.held(session, lock_name(incident.id), watch.now()):
             return None
         epoch = incidents.next_epoch(session, incident.id)
-        locks.acquire(
-            session, lock_name(incident.id), _reservation(epoch), watch.now(), ttl, "starting"
-        )
+        name = lock_name(incident.id)
+        fence = locks.acquire(session, name, _reservation(epoch), watch.now(), ttl, "starting")
     opened = f"{incident.opened_at:%Y%m%dT%H%M%S%f}"
-    await executor.start(
-        RESPOND,
-        {"incident_id": incident.id, "epoch": epoch},
-        f"respond:{incident.integration}:{incident.id}:{opened}:{epoch}",
-    )
+    key = f"respond:{incident.integration}:{incident.id}:{opened}:{epoch}"
+    try:
+        await executor.start(RESPOND, {"incident_id": incident.id, "epoch": epoch}, key)
+    except WatchkeeperError:
+        with watch.store.write() as session:
+            locks.release(session, name, fence or 0, watch.now())
+        raise
     return epoch
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.load import load_integrations, watch
+from watchkeeper.runbook.load import load_integrations, named_integrations, watch
 from watchkeeper.settings import Settings
 from watchkeeper.store import jobs
 from watchkeeper.store.engine import Store, open_store
@@ -34,6 +34,11 @@ class Watch:
     def names(self) -> tuple[str, ...]:
         """Every integration of integrations.yaml."""
         return tuple(load_integrations(self.settings.integrations))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The same names, read anew and unjudged: each entry is judged when it is watched."""
+        return named_integrations(self.settings.integrations)
 
     @property
     def secrets_base(self) -> Path:

@@ -56,6 +56,11 @@ def load_integrations(path: Path) -> dict[str, Integration]:
     return found
 
 
+def named_integrations(path: Path) -> tuple[str, ...]:
+    """The names of all entries, unjudged: a mistake in one must not end the watch over the others."""
+    return tuple(_entries(_integrations(path)))
+
+
 def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watched:
     """One integration with its runbook and overrides.
 
