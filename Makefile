@@ -38,7 +38,7 @@ prove: $(VENV)/.dev
 	$(BIN)/watchkeeper drill --all
 
 clean:
-	rm -rf $(VENV) .watchkeeper .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .watchkeeper/drills .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The locks name no index host; uv is needed only here.

@@ -744,6 +744,15 @@ def test_verify_by_hand(home: Path, vendor: Vendor) -> None:
     assert said.err.startswith("does not hold: ")
 
 
+def test_a_first_key_needs_no_rotation(home: Path, vendor: Vendor) -> None:
+    """Where the store holds no key yet, one that the vendor accepts is current at once."""
+    (home / "key.json").unlink()
+    said = well("key", "offer", NAME, stdin=vendor.new_key())
+    assert f"is the first key of {NAME}" in said.err
+    stages = [row["stage"] for row in well("key", "show", NAME, "--json").data]
+    assert stages == ["current"]
+
+
 def test_a_key_is_offered_tested_and_shown_by_fingerprint(home: Path, vendor: Vendor) -> None:
     """What is typed goes to the store and nowhere else: not onto a stream, not onto a row."""
     key = vendor.new_key()
