@@ -49,7 +49,7 @@ OVERLAY: dict[str, Any] = {
 
 VENDOR: dict[str, Any] = {
     "records": {"workorders": 600, "assets": 80, "locations": 20, "users": 90, "organizations": 1},
-    "arrivals": {"created_per_s": 4, "changed_per_s": 8, "assets_changed_per_s": 0.5},
+    "arrivals": {"created_per_s": 6, "changed_per_s": 12, "assets_changed_per_s": 0.5},
     "list_lag_s": 3,
     "rate": {"limit": 2000, "window_s": 10},
     "rate_headers": True,
