@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from watchkeeper.runbook.model import Frozen, Name, Runbook, Span, Url
+from watchkeeper.runbook.base import Frozen, Name, Span, Url
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.telemetry import Service
 
 INTEGRATION_NAME = r"^[a-z][a-z0-9_-]*@[a-z][a-z0-9_-]*(/[A-Za-z0-9_-]+)?$"
 SECRET_REFERENCE = r"^(file|env):\S+$"
@@ -20,10 +22,15 @@ SecretReference = Annotated[str, Field(pattern=SECRET_REFERENCE)]
 
 
 class Credential(Frozen):
-    """The vendor's key by reference. Rotation needs a store that keeps versions (`file:`)."""
+    """The vendor's key by reference. Rotation needs a store that keeps versions (`file:`).
+
+    `second`: another key of ours that is independent of it. It is tried only to tell a bad key from
+    a vendor that refuses every key.
+    """
 
     name: Name
     reference: SecretReference
+    second: SecretReference | None = None
 
 
 class CommandRuntime(Frozen):
@@ -41,12 +48,6 @@ class Consumer(Frozen):
     health_url: Url
     fingerprint_field: str = "keyFingerprint"
     runtime: CommandRuntime
-
-
-class Service(Frozen):
-    """Our own integration service, whose health tells its faults from the vendor's."""
-
-    health_url: Url
 
 
 class Sink(Frozen):
@@ -79,6 +80,8 @@ class Integration(Frozen):
     sandbox: bool = False
     base_url: Url | None = None
     status_page_url: Url | None = None
+    # Another address than the runbook's `control`: reachable whenever our network is well.
+    control_url: Url | None = None
     organisation: int | None = None
     credential: Credential
     sink: Sink = Sink()
@@ -117,3 +120,7 @@ class Watched(Frozen):
         if page is None:
             return None
         return (self.integration.status_page_url or page.url).rstrip("/") + page.path
+
+    @property
+    def control_url(self) -> str | None:
+        return self.integration.control_url or self.runbook.control

@@ -12,11 +12,12 @@ from typing import Any
 
 from watchkeeper.diagnosis import CONFIRMATIONS, SYMPTOMS
 from watchkeeper.errors import UserError
+from watchkeeper.runbook.base import Frozen
 from watchkeeper.runbook.check import Vocabulary, cross_problems
 from watchkeeper.runbook.check_integration import entry_problems, watched_problems
 from watchkeeper.runbook.document import Document
 from watchkeeper.runbook.integration import Integration, Watched
-from watchkeeper.runbook.model import Frozen, Runbook
+from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.overrides import lay_over
 from watchkeeper.runbook.problems import BadFile, Problem, unknown
 from watchkeeper.runbook.shape import shaped

@@ -7,35 +7,28 @@ Every value here is frozen data. The symptom and confirmation names are the publ
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from watchkeeper.runbook.durations import parse_duration
+from watchkeeper.runbook.base import Duration, Frozen, Name, Path, SignName, Span, Url
+from watchkeeper.runbook.signals import Log, Metric, Volume
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Span = Annotated[Duration, Field(gt=timedelta(0))]
-
-NAME, URL, PATH = r"^[a-z][a-z0-9_-]*$", r"^https?://[^\s]+$", r"^/[^\s]*$"
-Name = Annotated[str, Field(pattern=NAME, max_length=64)]
-Url = Annotated[str, Field(pattern=URL)]
-Path = Annotated[str, Field(pattern=PATH)]
 Criticality = Literal["critical", "normal", "deferrable"]
 Autonomy = Literal["observe", "propose", "approve", "auto"]
 
 
-class Frozen(BaseModel):
-    """A closed, immutable value: an unknown key is an error, not a wish."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Auth(Frozen):
-    """How the credential travels: header and scheme. The value itself lives in a secret store."""
+    """How the credential travels: header and scheme. The value itself lives in a secret store.
+
+    `tells_missing_key`: the vendor answers a request without a key otherwise than one with a bad
+    key, so that a key that got lost on the way can be told from one that is refused.
+    """
 
     header: str = "Authorization"
     scheme: str = "Bearer"
     organisation_header: str | None = None
+    tells_missing_key: bool = False
 
 
 class RateLimit(Frozen):
@@ -55,26 +48,61 @@ class StatusPage(Frozen):
     component: str | None = None
 
 
+class Expectation(Frozen):
+    """What a good answer is: its status (any 2xx where none is named), the JSON value at a dotted
+    path (`status`, `checks.0.name`), and how long it may take (thresholds.slow where unsaid)."""
+
+    status: tuple[int, ...] = ()
+    json_path: str | None = None
+    equals: str | int | bool | None = None
+    slow: Span | None = None
+
+
 class Probe(Frozen):
-    """One read-only check of one endpoint with the real credential."""
+    """One check of one endpoint with the real credential, and what a good answer is.
+
+    `record`: it asks for one record by its id, which may be gone without the path having moved.
+    `costs`: it writes, or costs money; it runs only when a person asks for it by name.
+    """
 
     name: Name
     path: Path
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    body: dict[str, Any] | None = None
     resource: Name | None = None
     envelope: str | None = None
+    expect: Expectation = Expectation()
     critical: bool = True
+    record: bool = False
+    costs: bool = False
 
 
 class ContrastProbe(Frozen):
-    """The same check with one thing changed, so that causes can be told apart."""
+    """The same check with one thing changed, so that causes can be told apart.
+
+    no_key       with no key at all
+    other_key    with the pending key, where one has been offered
+    second_key   with the second credential of integrations.yaml, where there is one
+    made_up_key  with a key that cannot be right: what does the vendor say to a wrong one?
+    again        each failing endpoint a few times more: always, or now and then?
+    description  the vendor's own description of its API: is the path still in it?
+    direct       without our gateway, at the vendor's own address and without a key
+    """
 
     name: Name
-    varies: Literal["no_key", "other_key"]
-    path: Path
+    varies: Literal[
+        "no_key", "other_key", "second_key", "made_up_key", "again", "description", "direct"
+    ]
+    path: Path | None = None
 
 
 class Resource(Frozen):
     """A list the vendor serves, and what it takes to have all of it.
+
+    `paging`: by a cursor out of the answer's `cursor_field` (`offset_cursor`: rows may shift
+    between two pages), by a `page_number` that counts from `first_page` in `cursor_param`, or
+    `none`. With page numbers `cursor_field` may name the number of the last page (`total_pages`) or
+    of the next; null: the list ends with a page that is not full.
 
     `version_field` is null where its records carry no time of change. Without `since_param` the
     list is walked whole.
@@ -87,9 +115,10 @@ class Resource(Frozen):
     item_envelope: str | None = None
     id_field: str = "id"
     version_field: str | None = "updatedAt"
-    paging: Literal["cursor", "offset_cursor"] = "cursor"
+    paging: Literal["cursor", "offset_cursor", "page_number", "none"] = "cursor"
     cursor_param: str = "cursor"
-    cursor_field: str = "nextCursor"
+    cursor_field: str | None = "nextCursor"
+    first_page: int = Field(default=1, ge=0, le=1)
     limit_param: str = "limit"
     page_size: int = Field(default=100, ge=1)
     since_param: str | None = None
@@ -106,6 +135,7 @@ class SeverityLevel(Frozen):
     level: int = Field(ge=1, le=4)
     word: str
     definition: str
+    examples: tuple[str, ...] = ()
     respond_within: Duration | Literal["next business day"]
     pages: bool
 
@@ -115,21 +145,43 @@ class Thresholds(Frozen):
 
     slow: Duration = timedelta(seconds=5)
     probe_deadline: Span = timedelta(seconds=10)
+    # The most requests that one triage sends the vendor beyond its probes.
+    contrast_requests: int = Field(default=24, ge=0)
+    # A host's clock may be wrong by so much.
+    clock_skew: Span = timedelta(seconds=60)
+    connect_slow: Span = timedelta(seconds=1)
+    # A sink may be so much older than the vendor's newest record, beyond the list's lag.
+    stale: Span = timedelta(hours=1)
 
 
 class CauseRule(Frozen):
-    """One row of the symptom table: symptom -> likely cause -> severity -> what to do."""
+    """One row of the symptom table: symptom -> likely cause -> severity -> what to do.
+
+    It matches where any sign of `symptom` is seen and none of `unless`; it is confirmed where all
+    signs of `confirm` are seen too. What `supported_by` names is evidence for it, or against.
+
+    `severity_when_total`: where no endpoint answers well; `severity_when_not_critical`: where no
+    critical one is concerned.
+    """
 
     cause: Name
-    symptom: Name
+    symptom: SignName | tuple[SignName, ...]
+    unless: tuple[SignName, ...] = ()
+    confirm: tuple[SignName, ...] = ()
+    supported_by: tuple[SignName, ...] = ()
     likely_cause: str
     check: str
     severity: int = Field(ge=1, le=4)
+    severity_when_total: int | None = Field(default=None, ge=1, le=4)
     severity_when_not_critical: int | None = Field(default=None, ge=1, le=4)
-    confirm: tuple[Name, ...] = ()
     mitigations: tuple[Name, ...] = ()
+    steps: tuple[str, ...] = ()
     soak: Duration = timedelta(seconds=30)
     links: tuple[Url, ...] = ()
+
+    @property
+    def symptoms(self) -> tuple[str, ...]:
+        return (self.symptom,) if isinstance(self.symptom, str) else self.symptom
 
 
 class Mitigation(Frozen):
@@ -167,6 +219,9 @@ class Detection(Frozen):
     confirming_probes: int = Field(default=3, ge=1)
     confirm_within: Duration = timedelta(seconds=15)
     needed: int = Field(default=2, ge=1)
+    # A fault that comes and goes: so many of the last so many checks saw it.
+    occasional_needed: int = Field(default=3, ge=1)
+    occasional_of: int = Field(default=12, ge=1)
     reopen_within: Duration = timedelta(minutes=30)
 
 
@@ -193,18 +248,41 @@ class Link(Frozen):
     url: Url
 
 
+class Support(Frozen):
+    """A way to reach the vendor's people."""
+
+    title: str
+    contact: str
+
+
+class Checklist(Frozen):
+    """What people do beside us: when, and item by item."""
+
+    title: str
+    items: tuple[str, ...] = Field(min_length=1)
+
+
 class Runbook(Frozen):
     """One vendor's runbook: facts about its API, and the policy for its incidents."""
 
     vendor: Name
     display_name: str
+    # Said of an API that its vendor does not document: every path can be overridden.
+    unverified: str | None = None
     base_url: Url
     auth: Auth
     rate_limit: RateLimit
     max_page_size: int | None = Field(default=None, ge=1)
     status_page: StatusPage | None = None
+    # Any site that is up when our network is, and has nothing to do with the vendor.
+    control: Url | None = None
+    # Where the vendor serves a description of its API (OpenAPI).
+    description: Path | None = None
     probes: tuple[Probe, ...] = Field(min_length=1)
     contrast_probes: tuple[ContrastProbe, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    volume: Volume | None = None
+    logs: tuple[Log, ...] = ()
     resources: tuple[Resource, ...] = ()
     severity: tuple[SeverityLevel, ...] = Field(min_length=4, max_length=4)
     thresholds: Thresholds = Thresholds()
@@ -215,6 +293,8 @@ class Runbook(Frozen):
     detection: Detection = Detection()
     caps: Caps = Caps()
     escalation: tuple[Rung, ...] = ()
+    checklists: tuple[Checklist, ...] = ()
+    support: tuple[Support, ...] = ()
     links: tuple[Link, ...] = ()
 
     def resource(self, name: str) -> Resource:

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from watchkeeper.runbook.base import NAME, PATH, SIGN, URL
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.integration import INTEGRATION_NAME, SECRET_REFERENCE
-from watchkeeper.runbook.model import NAME, PATH, URL
 from watchkeeper.runbook.problems import quoted, unknown
 
 DURATION = "a duration reads like 15s, 5 min, 1h30m or 2d"
@@ -23,6 +23,7 @@ DURATION = "a duration reads like 15s, 5 min, 1h30m or 2d"
 _SHAPES = {
     NAME: "a name is lower-case letters, digits, - and _, beginning with a letter",
     URL: "a URL begins with http:// or https:// and has no spaces",
+    SIGN: "a sign is a name such as all_endpoints_401, or metric:NAME and log:NAME",
     PATH: "a path begins with / and has no spaces",
     SECRET_REFERENCE: "a secret is named by reference: file:NAME or env:NAME",
     INTEGRATION_NAME: "an integration is vendor@environment or vendor@environment/organisation",

@@ -1,0 +1,27 @@
+"""What every part of a runbook is made of: closed frozen values, and the spellings they share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from watchkeeper.runbook.durations import parse_duration
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Span = Annotated[Duration, Field(gt=timedelta(0))]
+
+NAME, URL, PATH = r"^[a-z][a-z0-9_-]*$", r"^https?://[^\s]+$", r"^/[^\s]*$"
+SIGN = r"^[a-z][a-z0-9_]*(:[a-z][a-z0-9_-]*)?$"
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
+Url = Annotated[str, Field(pattern=URL)]
+Path = Annotated[str, Field(pattern=PATH)]
+# A named predicate over evidence, or one with the metric or log that it is about: `metric:queue`.
+SignName = Annotated[str, Field(pattern=SIGN, max_length=128)]
+
+
+class Frozen(BaseModel):
+    """A closed, immutable value: an unknown key is an error, not a wish."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
