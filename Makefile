@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-SOURCES := watchkeeper tasks flows deployments tests
+SOURCES := watchkeeper tasks flows deployments benchmarks tests
 
-.PHONY: drill test check prove up clean lock
+.PHONY: drill test check prove bench up clean lock
 .DELETE_ON_ERROR:
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -36,6 +36,9 @@ check: $(VENV)/.dev
 
 prove: $(VENV)/.dev
 	$(BIN)/watchkeeper drill --all
+
+bench: $(VENV)/.run
+	$(BIN)/python -m benchmarks.triage
 
 clean:
 	rm -rf $(VENV) .watchkeeper/drills .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

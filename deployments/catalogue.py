@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from watchkeeper.settings import Settings
 
+SYNC = "flows.sync.sync"
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 
 
@@ -33,6 +35,25 @@ class Deployed:
 def catalogue(settings: Settings, path: Path = PREFECT_YAML) -> tuple[Deployed, ...]:
     listed = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
     return tuple(_deployed(entry, settings) for entry in listed)
+
+
+def served(settings: Settings, jobs: Mapping[str, str]) -> tuple[Deployed, ...]:
+    """What `up` serves for the jobs of the watched integrations, name -> criticality: a job that
+    nobody has costs no run, and one that prefect.yaml does not name is deployed all the same."""
+    listed = [entry for entry in catalogue(settings) if entry.job is None or entry.job in jobs]
+    missing = sorted(jobs.keys() - {entry.job for entry in listed})
+    return (*listed, *(_of_job(name, jobs[name], settings) for name in missing))
+
+
+def _of_job(name: str, criticality: str, settings: Settings) -> Deployed:
+    return Deployed(
+        name=name,
+        entrypoint=SYNC,
+        description=f"Runs the runbook's job {name}; {criticality}.",
+        tags=("watchkeeper", "job", criticality),
+        parameters={"job": name, "integration": None},
+        interval_s=settings.sync_interval_s,
+    )
 
 
 def _deployed(entry: dict[str, Any], settings: Settings) -> Deployed:

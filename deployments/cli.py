@@ -9,11 +9,16 @@ import typer
 
 from deployments.commands import (
     acting,
+    backtesting,
+    changes,
+    connecting,
     drilling,
     incidents,
     jobs,
     keys,
     looking,
+    maintenance,
+    rehearsing,
     runbooks,
     running,
 )
@@ -28,11 +33,14 @@ app = typer.Typer(
 )
 app.command()(running.up)
 app.command()(drilling.drill)
+app.command()(rehearsing.rehearse)
+app.command()(connecting.connect)
 app.command()(looking.triage)
 app.command()(looking.verify)
 app.command()(looking.status)
 app.command()(looking.doctor)
 app.command()(looking.gaps)
+app.command()(backtesting.backtest)
 app.command()(acting.mitigate)
 app.command()(acting.backfill)
 app.command()(acting.approve)
@@ -41,7 +49,11 @@ app.command()(acting.halt)
 app.add_typer(incidents.app, name="incident", help="Declare, correct, take over and read.")
 app.add_typer(keys.app, name="key", help="Offer a new key; show which there are.")
 app.add_typer(jobs.app, name="job", help="See, pause and resume sync jobs.")
-app.add_typer(runbooks.app, name="runbook", help="Check a runbook file.")
+app.add_typer(changes.app, name="change", help="Write down what was changed; see what was.")
+app.add_typer(maintenance.app, name="maintenance", help="Windows in which nobody is woken.")
+app.add_typer(
+    runbooks.app, name="runbook", help="Check a runbook file, begin one, print its schema."
+)
 
 
 def main() -> None:

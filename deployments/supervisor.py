@@ -18,7 +18,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Interval
 
-from deployments.catalogue import Deployed, catalogue
+from deployments.catalogue import Deployed, served
 from deployments.mirror import Mirror, paused_everywhere
 from deployments.server import Server
 from tasks.executing import PrefectExecutor
@@ -61,7 +61,7 @@ async def _serve(
     runner = Runner(
         name="watchkeeper", query_seconds=1, prefetch_seconds=3, pause_on_shutdown=False, limit=None
     )
-    for entry in catalogue(watch.settings):
+    for entry in served(watch.settings, watch.jobs_there(tell)):
         await runner.aadd_deployment(_deployment(watch, entry, mirror))
     serving = asyncio.create_task(runner.start())
     while not runner.started and not serving.done():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from tasks.incidents import open_incident_of
-from tasks.showing import show_endpoint_health
+from tasks.showing import show_endpoint_health, show_triage
 from tasks.watching import record_triage
 from tasks.watching import triage as look_closely
 from watchkeeper.incident import Incident
@@ -21,4 +21,6 @@ async def triage(integration: str) -> Incident | None:
     found = await look_closely(integration)
     await show_endpoint_health(found.evidence)
     incident = open_incident_of(integration)
-    return None if incident is None else await record_triage(incident, found)
+    recorded = None if incident is None else await record_triage(incident, found)
+    await show_triage(found)
+    return recorded

@@ -1,4 +1,5 @@
-"""What the Prefect UI shows: one report an incident, one table an integration, one bar a backfill.
+"""What the Prefect UI shows: one report an incident, one table and one triage an integration, one
+bar a backfill.
 
 Artifacts are written when they say something new; the description carries what a card shows.
 """
@@ -22,12 +23,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.context import current
-from watchkeeper.evidence import Evidence
+from watchkeeper.evidence import ASKED, Evidence, Kind, Reading
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation import Plan
 from watchkeeper.performing.reporting import report_of
+from watchkeeper.performing.triage_told import told_of
+from watchkeeper.performing.triaging import Triage
 from watchkeeper.plan_text import plan_text
 from watchkeeper.report import escape
+from watchkeeper.told import Told
+from watchkeeper.triage_markdown import triage_markdown
+from watchkeeper.triage_text import headline, severity_word
 
 _shown: dict[str, str] = {}
 
@@ -78,17 +84,49 @@ async def show_endpoint_health(evidence: Evidence) -> None:
             "kind": r.kind.value,
             "outcome": r.outcome.value,
             "status": r.status or r.fault or "",
-            "latency ms": round(r.latency_s * 1000),
+            "latency ms": round(r.latency_s * 1000) if r.kind in ASKED else "",
+            "measured": _measured(r),
             "said": escape(r.detail),
         }
         for r in evidence.readings
     ]
-    failing = [r for r in evidence.readings if not r.succeeded]
+    endpoints = evidence.of(Kind.ENDPOINT)
+    well = sum(r.succeeded for r in endpoints)
     key = artifact_key("endpoint-health", evidence.integration)
     if _news(key, str([(r["probe"], r["outcome"], r["status"]) for r in rows])):
-        description = f"{len(rows) - len(failing)} of {len(rows)} answer well"
+        description = f"{well} of {len(endpoints)} answer well"
         with for_the_eye():
             await acreate_table_artifact(table=rows, key=key, description=description)
+
+
+def _measured(reading: Reading) -> str:
+    """`93 of 100 requests`; empty where nothing was measured."""
+    if reading.value is None:
+        return ""
+    bound = "" if reading.bound is None else f" of {reading.bound:g}"
+    return escape(f"{reading.value:.4g}{bound} {reading.unit}".rstrip())
+
+
+@task(name="show triage", cache_policy=NO_CACHE, persist_result=False)
+async def show_triage(found: Triage) -> None:
+    """The cause with its proof, and how long each endpoint took of late."""
+    watch, name = current(), found.evidence.integration
+    key = artifact_key("triage", name)
+    with for_the_eye():
+        told = told_of(watch, watch.integration(name), found)
+        if _news(key, _gist(told)):
+            description = " · ".join(filter(None, (headline(told), severity_word(told))))
+            await acreate_markdown_artifact(
+                markdown=triage_markdown(told), key=key, description=description
+            )
+
+
+def _gist(told: Told) -> str:
+    """What makes a triage another one: latencies differ each time, and say nothing new."""
+    answers = [(r.probe, r.outcome, r.status, r.fault) for r in told.evidence.readings]
+    causes = [(c.cause, c.verdict, c.severity) for c in told.diagnosis.causes]
+    incident = told.incident and (told.incident.id, told.incident.state)
+    return str((told.diagnosis.verdict, causes, sorted(map(str, answers)), incident))
 
 
 @task(name="show plan", cache_policy=NO_CACHE, persist_result=False)

@@ -81,12 +81,27 @@ def other_key(status: int) -> Reading:
     return endpoint("other_key", status, kind=Kind.CONTRAST, outcome=good)
 
 
-def status_page(outcome: Outcome) -> Reading:
-    return endpoint("status_page", 200, kind=Kind.STATUS_PAGE, outcome=outcome)
+def contrast(varies: str, said: int | str, of: str = "workorders", **more: Any) -> Reading:
+    return endpoint(varies, said, kind=Kind.CONTRAST, of=of, **more)
 
 
-def service(said: int | str = 200) -> Reading:
-    return endpoint("service", said, kind=Kind.SERVICE, target="our service")
+def status_page(outcome: Outcome, fault: str | None = None) -> Reading:
+    return endpoint("status_page", 200, kind=Kind.STATUS_PAGE, outcome=outcome, fault=fault)
+
+
+def service(said: int | str = 200, **more: Any) -> Reading:
+    sick = {"outcome": Outcome.DEGRADED} if isinstance(said, int) and said != 200 else {}
+    return endpoint("service", said, kind=Kind.SERVICE, target="our service", **{**sick, **more})
+
+
+def measured(kind: Kind, probe: str, outcome: Outcome = Outcome.OK, **more: Any) -> Reading:
+    """What is measured or looked up, and not asked over HTTP."""
+    given: dict[str, Any] = {"probe": probe, "kind": kind, "target": f"{kind} {probe}", "at": T0}
+    return Reading(**{**given, "outcome": outcome, "latency_s": 0.0, **more})
+
+
+def network(probe: str, outcome: Outcome = Outcome.OK, **more: Any) -> Reading:
+    return measured(Kind.NETWORK, probe, outcome, **more)
 
 
 def seen(

@@ -76,4 +76,7 @@ def entry(vendor: Vendor, **more: Any) -> str:
         "credential": {"name": "maintainx-api-key", "reference": "file:key.json"},
         **more,
     }
+    # The vendor tells the time of day; a test's own clock stands where the test has put it.
+    overrides = {"thresholds": {"clock_skew": "3650 d"}, **said.pop("overrides", {})}
+    said["overrides"] = overrides
     return json.dumps({"integrations": {"maintainx@test": said}})

@@ -99,8 +99,11 @@ def refused(*words: str, stdin: str = "", code: int = 2) -> str:
     return lines[0]
 
 
+ACCOUNTS = ("rate_buckets", "request_counts", "scrapes")
+
+
 def rows(database: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every table, as another program reads it; the pace of requests is not state of anybody's."""
+    """Every table, as another program reads it; what was asked and measured is no state of anybody's."""
     if not database.exists():
         return {}
     with closing(sqlite3.connect(database)) as connection:
@@ -108,7 +111,7 @@ def rows(database: Path) -> dict[str, list[tuple[Any, ...]]]:
         return {
             name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
             for (name,) in names
-            if "rate" not in name
+            if name not in ACCOUNTS
         }
 
 
@@ -171,6 +174,7 @@ def timeline(watch: Watch) -> list[tuple[str, str]]:
 TIMES = ("--since", "2026-01-31T09:00:00Z", "--until", "2026-01-31T10:00:00Z")
 BAD: list[tuple[str, str]] = [
     ("triage maintainx@tset", "'maintainx@tset' is not a known integration; did you mean"),
+    (f"triage {NAME} --with assets", "has no probe 'assets' that costs something; it has none"),
     ("verify nobody@prod", "'nobody@prod' is not a known integration"),
     ("mitigate nobody@prod", "'nobody@prod' is not a known integration"),
     ("key show nobody@prod", "'nobody@prod' is not a known integration"),
@@ -329,7 +333,7 @@ def test_a_home_that_is_not_there_yet_is_ours_alone(
     assert (fresh / "watchkeeper.db").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("words", [f"triage {NAME}", f"verify {NAME}", f"key show {NAME}"])
+@pytest.mark.parametrize("words", [f"verify {NAME}", f"key show {NAME}"])
 def test_a_missing_secret_is_named_by_its_reference(home: Path, words: str) -> None:
     """The reference and what to do, in one line; there is no value to show."""
     (home / "key.json").unlink()
@@ -340,9 +344,27 @@ def test_a_broken_secret_is_never_quoted(home: Path) -> None:
     """A store that cannot be read is named; what stands in it is not."""
     (home / "key.json").write_text(f'{{"current": "{FIRST_KEY}"')
     (home / "key.json").chmod(0o600)
-    told = refused("triage", NAME)
+    told = refused("verify", NAME)
     assert "file:key.json" in told
     assert FIRST_KEY not in told
+
+
+@pytest.mark.parametrize("content", [None, "", f'{{"current": "{FIRST_KEY}"'])
+def test_a_key_that_cannot_be_read_is_what_a_triage_finds(home: Path, content: str | None) -> None:
+    """It is a cause like any other, told with its reference alone; the exit code says unhealthy."""
+    (home / "key.json").unlink()
+    if content is not None:
+        (home / "key.json").write_text(content)
+        (home / "key.json").chmod(0o600)
+    said = run("triage", NAME, "--json")
+    assert (said.code, said.err) == (1, "")
+    assert (said.data["cause"], said.data["severity"]) == ("key_missing", 1)
+    assert "file:key.json" in said.out
+    assert FIRST_KEY not in said.out
+    words = run("triage", NAME)
+    assert (words.code, words.out) == (1, "")
+    assert f"watchkeeper key offer {NAME}" in words.err
+    assert FIRST_KEY not in words.err
 
 
 DATABASES: list[tuple[str, str]] = [

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Clock
 from making import HOUR, MINUTE, NAME
+from sqlmodel import update
 from stand_ins import Vendor, entry, running_vendor
 
 from watchkeeper.credentials.references import open_rotatable
@@ -24,6 +25,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.store import gaps, incidents, watermarks
+from watchkeeper.store.tables import JobRow
 
 OVERRIDES = {"rate_limit": {"requests": 1_000_000, "per": "1 s"}}
 LOOKBACK = 2 * HOUR + 5 * MINUTE
@@ -46,6 +48,9 @@ def vendor(running: Vendor) -> Iterator[Vendor]:
 def here(watch: Watch, clock: Clock, vendor: Vendor) -> Watched:
     clock.at, clock.tick = datetime.now(UTC), timedelta(microseconds=100)
     watch.settings.integrations.write_text(entry(vendor, overrides=OVERRIDES))
+    with watch.store.write() as session:
+        # Registered this minute: nobody expects them to have walked anything.
+        session.exec(update(JobRow).values(changed_at=clock.at))
     return watch.integration(NAME)
 
 
@@ -55,6 +60,9 @@ def checked(watch: Watch, here: Watched, clock: Clock) -> Check:
 
 def offer(folder: Path, value: str) -> None:
     open_rotatable("file:key.json", folder).offer(Secret(value))
+
+
+WITHOUT_ANOTHER = {"no_key", "made_up_key", "again"}
 
 
 # --- the health check ---------------------------------------------------------------------------
@@ -219,7 +227,7 @@ def test_another_key_that_is_let_in_confirms_the_cause(
     vendor.fault("key_expired")
     alone = close_look(watch, here)
     assert (alone.diagnosis.cause, alone.diagnosis.verdict) == ("api_key_expired", Verdict.LIKELY)
-    assert {r.probe for r in alone.evidence.readings if r.kind == "contrast"} == {"no_key"}
+    assert {r.probe for r in alone.evidence.readings if r.kind == "contrast"} == WITHOUT_ANOTHER
     offer(tmp_path, vendor.new_key())
     sure = close_look(watch, here)
     assert (sure.diagnosis.cause, sure.diagnosis.verdict) == (
@@ -233,7 +241,7 @@ def test_a_throttling_vendor_is_spared_the_contrast_probes(
 ) -> None:
     """Whoever says too much is asked no more than four times."""
     before = sum(vendor.asked().values())
-    vendor.fault("throttled", limit=0, window_s=1)
+    vendor.fault("throttled", limit=2, window_s=1)
     found = close_look(watch, here)
     assert found.diagnosis.cause == "rate_limit_exceeded"
     assert found.diagnosis.verdict is Verdict.CONFIRMED

@@ -12,15 +12,22 @@ import pytest
 from making import T0
 from sqlmodel import Session
 
-from deployments.drill.collect import result, waits
+from deployments.drill.cases.case import Case
+from deployments.drill.cases.table import CASES
+from deployments.drill.coverage import NO_DRILL, Covered, coverage, says
+from deployments.drill.drill import Drill
+from deployments.drill.entry import OVERLAY, watch_only
+from deployments.drill.far_side import FarSide
 from deployments.drill.prefect_view import Start
-from deployments.drill.run import Drill
+from deployments.drill.result import result
 from deployments.drill.scenarios import ALL_JOBS, SCENARIOS, Scenario, scenario_named
 from deployments.drill.score import PAGE_WITHIN_S, Facts, failures
-from deployments.drill.world import OVERLAY, World, running_world, sealed
+from deployments.drill.timing import waits
+from deployments.drill.world import Setup, World, first_key, running_world, sealed
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Milestone
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook, named_integrations
 from watchkeeper.runbook.load import watch as watch_over
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.store import incidents
@@ -38,6 +45,7 @@ WHOLE = {
 OLD, NEW = "0ld0key0", "0new0key"
 ONE_ALERT = {"state": "resolved", "alerts": 1}
 MILESTONES = {m.value: T0 + n * SECOND for n, m in enumerate(Milestone)}
+UNPAGED = {name: at for name, at in MILESTONES.items() if name != "paged"}
 
 
 def passing(scenario: Scenario) -> Facts:
@@ -51,14 +59,14 @@ def passing(scenario: Scenario) -> Facts:
             "severity": scenario.severity,
         },
         verdicts=scenario.verdicts,
-        milestones=MILESTONES,
+        milestones=MILESTONES if scenario.pages else UNPAGED,
         opened_at=MILESTONES["detected"],
         opened_by="health",
         job_states={
             job: "paused" if job == scenario.paused_by_person else "running" for job in ALL_JOBS
         },
         jobs_paused_in_incident=scenario.pauses,
-        pages={"incidents": {"first": ONE_ALERT}},
+        pages={"incidents": {"first": ONE_ALERT} if scenario.pages else {}},
         data={"workorders": WHOLE, "assets": WHOLE},
         first_key=OLD,
         keys=[
@@ -68,12 +76,12 @@ def passing(scenario: Scenario) -> Facts:
         service_key=NEW,
         restarts=1,
         key_tested_at=T0,
-        key_promoted_at=T0 + SECOND,
+        key_promoted_at=T0 + SECOND if scenario.rotates else None,
         consumers=1,
         consumers_proven=1,
         requests_per_s={"before": 8.0, "during": 1.0},
         synced_while_capped=12,
-        held_under_cap=("paused_job", "paused_job", "rate_cap"),
+        held=scenario.holds,
         killed=scenario.kill is not None,
         responders=2 if scenario.kill else 1,
         report="reports/incident-1.md",
@@ -89,6 +97,7 @@ def test_a_kept_promise_is_no_failure(scenario: Scenario) -> None:
 
 KEY, KILLED = "expired-key", "expired-key-killed-after-effect"
 RATE, OUTAGE = "rate-limited", "vendor-outage"
+SLOW, ERRORS = "slow-vendor", "intermittent-errors"
 
 
 def incident(**changes: Any) -> dict[str, Any]:
@@ -164,10 +173,18 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     (RATE, {"requests_per_s": {"before": 8.0, "during": 4.0}}, "4.0 requests/s under the cap"),
     (RATE, {"requests_per_s": {"before": 8.0, "during": 0.0}}, "0.0 requests/s under the cap"),
     (RATE, {"requests_per_s": {}}, "0.0 requests/s under the cap, 0.0 before"),
-    (RATE, {"held_under_cap": ("rate_cap",)}, "held while the critical sync went on"),
+    (RATE, {"held": ("rate_cap",)}, "held while it lasted: ('rate_cap',), not ('paused_job'"),
     (RATE, {"synced_while_capped": 0}, "the critical sync moved nothing while the cap"),
     (RATE, {"job_states": {}}, "report-generator was left None, before it was running"),
     (OUTAGE, {"data": {"workorders": {**WHOLE, "touched_since": 99}}}, "only 99 records changed"),
+    (OUTAGE, {"key_promoted_at": T0}, "a key was made current, and ours was good"),
+    (OUTAGE, {"held": ()}, "held while it lasted: (), not"),
+    (OUTAGE, {"milestones": UNPAGED}, "no milestone paged"),
+    (ERRORS, {"held": ()}, "held while it lasted: (), not ('rate_cap',)"),
+    (SLOW, {"pages": {"incidents": {"first": ONE_ALERT}}}, "1 pages went out, and nobody was"),
+    (SLOW, {"milestones": MILESTONES}, "the timeline tells of a page"),
+    (SLOW, {"milestones": {**UNPAGED, "verified": T0}}, "milestones out of order"),
+    (SLOW, {"milestones": {"started": T0}}, "no milestone detected"),
 ]
 
 
@@ -215,16 +232,28 @@ def test_a_scenario_that_is_not_known() -> None:
 @pytest.fixture
 def drill(watch: Watch, tmp_path: Path) -> Drill:
     """A drill that is over, of which only the notes and the record are left."""
-    nowhere = dict.fromkeys(("vendor", "api", "status_page", "service", "unit", "pager"), "")
-    processes = Processes(tmp_path)
-    world = World(home=tmp_path, pager_ca=tmp_path / "ca.pem", processes=processes, **nowhere)
+    nowhere = dict.fromkeys(
+        (
+            *("vendor", "base_url", "status_page", "page_url", "control_url"),
+            *("service", "unit", "pager"),
+        ),
+        "",
+    )
+    world = World(
+        home=tmp_path,
+        folder=tmp_path / "worlds" / KEY,
+        integration=SCENARIOS[KEY].integration,
+        pager_ca=tmp_path / "ca.pem",
+        processes=Processes(tmp_path),
+        **nowhere,
+    )
     return Drill(SCENARIOS[KEY], world, watch, lambda _: None, began=0.0, marks={"fault": T0})
 
 
-def answered(session: Session, watch: Watch, after_s: float) -> None:
+def answered(session: Session, watch: Watch, after_s: float, integration: str) -> None:
     found, _ = incidents.open_or_join(
         session,
-        integration="maintainx@test",
+        integration=integration,
         diagnosis_summary="refused",
         severity=1,
         opened_by="health",
@@ -268,7 +297,9 @@ def test_waits_add_up(
 ) -> None:
     """Schedule, start lag, person and our own part are all of the time from fault to close."""
     with watch.store.write() as session:
-        answered(session, watch, after_s=12)
+        answered(session, watch, after_s=12, integration=SCENARIOS[KEY].integration)
+        # Another scenario's, in the same database.
+        answered(session, watch, after_s=500, integration=SCENARIOS[KILLED].integration)
     drill.notes["starts"] = starts
     times = {"closed": T0 + 60 * SECOND}
     found = waits(drill, Facts(incident={}, opened_at=T0 + 7 * SECOND, milestones=times))
@@ -283,10 +314,10 @@ def test_an_incident_that_never_closed_has_no_waits(drill: Drill) -> None:
     assert waits(drill, Facts(incident={})) == {}
 
 
-def test_the_result_of_a_failed_drill_can_be_printed(drill: Drill) -> None:
+def test_the_result_of_a_failed_drill_can_be_printed() -> None:
     """Whoever reads `drill --json` finds the same keys when nothing was seen at all."""
-    lost = result(drill, Facts(incident=None), ["no incident was opened"], 12.34)
-    kept = result(drill, passing(SCENARIOS[KEY]), [], 12.34)
+    lost = result(SCENARIOS[KEY], Facts(incident=None), {}, ["no incident was opened"], 12.34)
+    kept = result(SCENARIOS[KEY], passing(SCENARIOS[KEY]), {"total": 9.0}, [], 12.34)
     assert lost.keys() == kept.keys()
     assert (lost["passed"], kept["passed"]) == (False, True)
     assert (lost["failures"], lost["took_s"]) == (["no incident was opened"], 12.3)
@@ -325,9 +356,11 @@ def test_a_scenario_is_laid_over_the_drills_own_overlay(tmp_path: Path) -> None:
     """A scenario changes what it names and leaves the rest of the overlay, and of the runbook, as
     it is; the world has a folder that nobody else reads."""
     scenario, before = SCENARIOS[RATE], repr(OVERLAY)
-    with running_world(tmp_path / "world", scenario.overrides) as world:
-        runbook = watch_over("maintainx@sandbox", world.integrations).runbook
+    folder, setup = tmp_path / "home" / "worlds" / RATE, Setup(overrides=scenario.overrides)
+    with running_world(tmp_path / "home", folder, scenario.integration, setup) as world:
+        watched = watch_over("maintainx@rate-limited", world.integrations)
         environment = world.environment()
+    runbook, entry = watched.runbook, watched.integration
     users, orders = runbook.resource("users"), runbook.resource("workorders")
     assert (users.page_size, users.list_lag) == (1, 3 * SECOND)
     assert (orders.page_size, orders.list_lag) == (100, 3 * SECOND)
@@ -337,6 +370,101 @@ def test_a_scenario_is_laid_over_the_drills_own_overlay(tmp_path: Path) -> None:
     assert runbook.verification.interval == 3 * SECOND
     assert runbook.verification.give_up_after == 60 * SECOND
     assert repr(OVERLAY) == before
-    assert world.home.stat().st_mode & 0o777 == 0o700
+    assert entry.credential.reference == "file:worlds/rate-limited/secrets/maintainx.json"
+    assert (world.home / "worlds/rate-limited/secrets/maintainx.json").exists()
+    assert {place.stat().st_mode & 0o777 for place in (world.home, folder)} == {0o700}
     assert environment["WATCHKEEPER_HOME"] == str(world.home)
     assert environment["WATCHKEEPER_PORT"] == "0"
+
+
+def test_a_world_stands_behind_wires_and_holds_a_second_key_where_it_is_to(tmp_path: Path) -> None:
+    """Every way out of ours leads over a wire that can fail; the far side is asked beside it, and
+    the vendor lets the second key in. Keys are other ones than in any other world."""
+    folder, setup = tmp_path / "worlds" / "network-down", Setup(second_key=True, wired=True)
+    with running_world(tmp_path, folder, "maintainx@network-down", setup) as world:
+        entry = watch_over(world.integration, world.integrations).integration
+        made = FarSide(world).keys()
+    assert entry.base_url == world.base_url
+    assert not world.base_url.startswith(world.vendor)
+    assert entry.status_page_url == entry.control_url == world.page_url != world.status_page
+    assert len(world.wires) == 2
+    assert entry.credential.second is not None
+    assert first_key(world.integration) != first_key("maintainx@sandbox")
+    assert [key["state"] for key in made] == ["active", "active"]
+
+
+def test_only_one_integration_is_watched_at_a_time(tmp_path: Path) -> None:
+    """The file is whole at any time, and names nobody once it is emptied."""
+    path = tmp_path / "integrations.yaml"
+    watch_only(path, {"maintainx@a": {"runbook": "maintainx"}})
+    assert named_integrations(path) == ("maintainx@a",)
+    watch_only(path, {})
+    assert named_integrations(path) == ()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_scenario_has_an_integration_of_its_own() -> None:
+    """State, gaps, jobs and caps of two scenarios never mix."""
+    assert len({scenario.integration for scenario in SCENARIOS.values()}) == len(SCENARIOS)
+    assert SCENARIOS[KEY].integration == "maintainx@expired-key"
+
+
+# --- what is rehearsed, and what is only diagnosed ----------------------------------------------
+
+RUNBOOKS = [load_runbook(path) for path in sorted(SHIPPED_RUNBOOKS.glob("*.yaml"))]
+# A row that only an integration of one's own can meet, and why.
+UNSEEN = {
+    ("maintainx", "record_gone"): "asks for a probe of one record, which only overrides name",
+    ("twinmind", "slow_transcription"): "no stand-in is slow in one operation only",
+}
+ALL = coverage(RUNBOOKS, SCENARIOS.values(), CASES.values())
+BY_NAME = {(one.vendor, one.cause): one for one in ALL}
+
+
+def test_every_cause_of_the_shipped_runbooks_is_covered() -> None:
+    """By a drill, or at least by a case of the diagnosis: a row that nobody ever saw is a guess."""
+    assert {(one.vendor, one.cause) for one in ALL if one.by_nothing} == UNSEEN.keys()
+    assert len(ALL) == sum(len(runbook.causes) for runbook in RUNBOOKS)
+
+
+def test_what_a_drill_could_rehearse_it_rehearses() -> None:
+    """Each cause of the drills' vendor that calls for more than people, and can be planted."""
+    assert [one.cause for one in ALL if one.reason == NO_DRILL] == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "cause", "reason"),
+    [
+        ("maintainx", "vendor_outage", ""),
+        ("maintainx", "slow_vendor", ""),
+        ("maintainx", "service_crash", "people only"),
+        ("maintainx", "occasional_failures", "nothing to do"),
+        ("maintainx", "dns_failure", "no fault for it"),
+        ("twinmind", "vendor_outage", "other vendor"),
+        ("twinmind", "service_crash", "people only"),
+    ],
+)
+def test_why_a_cause_is_only_diagnosed(vendor: str, cause: str, reason: str) -> None:
+    assert BY_NAME[vendor, cause].reason == reason
+    assert BY_NAME[vendor, cause].end_to_end is (reason == "")
+
+
+def test_a_cause_without_its_drill_or_its_cases_is_told() -> None:
+    """Take the drill away, and it is only diagnosed; take the cases too, and it is by nothing."""
+    maintainx = [runbook for runbook in RUNBOOKS if runbook.vendor == "maintainx"]
+
+    def without(cases: list[Case]) -> Covered:
+        found = coverage(maintainx, [], cases)
+        return next(one for one in found if one.cause == "vendor_outage")
+
+    assert without(list(CASES.values())).reason == NO_DRILL
+    assert without([]).by_nothing
+    lines = list(says(coverage(maintainx, [], [])))
+    assert lines[0].startswith(f"end to end: 0 of {len(maintainx[0].causes)} causes")
+    assert any(line.startswith("covered by nothing: ") for line in lines)
+
+
+def test_the_whole_is_told_in_a_few_lines() -> None:
+    lines = list(says(ALL))
+    assert f"end to end: {len({s.cause for s in SCENARIOS.values()})} of {len(ALL)}" in lines[0]
+    assert any("only diagnosed, people only: maintainx: api_path_changed" in li for li in lines)

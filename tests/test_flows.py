@@ -35,7 +35,7 @@ from pydantic import ValidationError
 from stand_ins import Vendor, entry, running_vendor
 
 import tasks
-from deployments.catalogue import PREFECT_YAML, catalogue
+from deployments.catalogue import PREFECT_YAML, catalogue, served
 from deployments.mirror import paused_everywhere
 from flows.backfill import backfill
 from flows.health import health
@@ -43,6 +43,7 @@ from flows.mitigate import mitigate
 from flows.report import report
 from flows.respond import respond
 from flows.sync import sync
+from flows.triage import triage
 from tasks.approving import Decision
 from tasks.context import current
 from tasks.retrying import DELAYS_S, RETRIES, transient
@@ -130,6 +131,7 @@ def test_success_is_not_asked_again() -> None:
 UNRETRIED = {
     "show_incident": "a picture: the next phase draws it anew",
     "show_endpoint_health": "a picture: the next check draws it anew",
+    "show_triage": "a picture: the next triage draws it anew",
     "show_plan": "a picture: the plan itself is made again at every entry",
 }
 
@@ -197,8 +199,15 @@ def test_what_is_deployed_can_be_loaded_and_called() -> None:
 
 def test_every_job_of_a_runbook_has_its_deployment(settings: Settings) -> None:
     """A job that nothing starts would leave its resources standing still, and nobody would know."""
-    runbook = Watch(settings, None).integration(NAME).runbook  # type: ignore[arg-type]
-    assert {e.job for e in catalogue(settings)} - {None} == {j.name for j in runbook.jobs}
+    there = Watch(settings, None).jobs_there(print)  # type: ignore[arg-type]
+    assert {e.job for e in served(settings, there)} - {None} == there.keys() == OURS
+    more = served(settings, there | {"parcel-sync": "critical"})
+    made = next(entry for entry in more if entry.job == "parcel-sync")
+    assert (made.entrypoint, made.interval_s) == ("flows.sync.sync", settings.sync_interval_s)
+    assert "transcript-sync" not in {entry.name for entry in more}
+
+
+OURS = {"workorder-sync", "asset-sync", "report-generator"}
 
 
 FILE = """\
@@ -466,6 +475,19 @@ def test_a_healthy_vendor_wakes_nobody(
         assert incidents.listed(session) == []
     shown = artifact(prefect_server, "endpoint-health-maintainx-test")
     assert shown["description"] == "4 of 4 answer well"
+
+
+def test_a_triage_shows_its_proof(watch: Watch, vendor: Vendor, prefect_server: Server) -> None:
+    """By hand, without an incident: the cause on the card, and a picture of each endpoint."""
+    vendor.fault("key_expired")
+    assert ended(triage(NAME, return_state=True)).is_completed()
+    vendor.mend()
+    shown = artifact(prefect_server, "triage-maintainx-test")
+    assert shown["description"] == "likely: api_key_expired · SEV-1"
+    assert shown["data"].count("](data:image/svg+xml;base64,") == 4
+    assert "**Next**: `watchkeeper incident open maintainx@test" in shown["data"]
+    with watch.store.read() as session:
+        assert incidents.listed(session) == []
 
 
 def key_of(found: Incident) -> str:

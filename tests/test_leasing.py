@@ -16,7 +16,7 @@ from watchkeeper.performing import leasing, mitigating
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import effects, incidents, jobs, leases, rates
-from watchkeeper.store.rates import Bucket, Grant
+from watchkeeper.store.rates import Asker, Bucket, Grant
 
 ALL = PauseJobs(jobs=("asset-sync", "report-generator"), lease=4 * HOUR)
 
@@ -168,7 +168,7 @@ def bucket_of(watch: Watch) -> Bucket:
         seen.append(bucket)
         return Grant(False, bucket.next_at, 1.0)
 
-    rates.ask(watch.store, NAME, watch.now, look)
+    rates.ask(watch.store, NAME, watch.now, [Asker(look)])
     return seen[0]
 
 

@@ -33,7 +33,8 @@ from watchkeeper.store.engine import Store
 from watchkeeper.vendor.answers import KeyRefused, NotFound, Redirected, Unavailable, raise_for
 from watchkeeper.vendor.client import VendorClient, vendor_client
 from watchkeeper.vendor.items import Item, iso, item_of
-from watchkeeper.vendor.listing import MOST_EMPTY_PAGES, Page, Window, fetch_one, pages
+from watchkeeper.vendor.listing import Page, Window, fetch_one, pages
+from watchkeeper.vendor.paging import MOST_EMPTY_PAGES, MOST_PAGES
 from watchkeeper.vendor.strict_json import BadBody
 
 T0 = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -74,9 +75,10 @@ class Walk:
         since: datetime | None = None,
         until: datetime | None = None,
         cursor: str | None = None,
+        param: str = "cursor",
     ) -> list[Page]:
         def answer(target: str) -> bytes:
-            return answers(parse_qs(urlsplit(target).query).get("cursor", [None])[0])
+            return answers(parse_qs(urlsplit(target).query).get(param, [None])[0])
 
         async def walk() -> list[Page]:
             async with (
@@ -239,6 +241,273 @@ def test_a_link_as_cursor_goes_nowhere(walk: Walk) -> None:
     answers = {None: listed(record(1), cursor="http://evil.example/x"), "http": listed()}
     walk.run(lambda cursor: http(answers[cursor and cursor[:4]]))
     assert walk.asked()[1]["cursor"] == ["http://evil.example/x"]
+
+
+# Page numbers and lists without pages --------------------------------------------------------------
+
+NUMBERED: dict[str, Any] = {
+    "paging": "page_number",
+    "since_param": None,
+    "until_param": None,
+    "sort_param": None,
+    "sort": None,
+}
+
+
+def numbered(**changes: Any) -> Resource:
+    return resource(**{**NUMBERED, **changes})
+
+
+def numbered_pages(*sizes: int, first: int = 1, **said: Any) -> Callable[[str | None], bytes]:
+    """A vendor with pages of such sizes, and nothing after them; `said`: what each page tells."""
+
+    def answer(page: str | None) -> bytes:
+        index = int(page or 0) - first
+        before = sum(sizes[:index])
+        size = sizes[index] if 0 <= index < len(sizes) else 0
+        told = {k: v(index + first) if callable(v) else v for k, v in said.items()}
+        return http({"workOrders": [record(before + n) for n in range(size)], **told})
+
+    return answer
+
+
+def turned(walk: Walk, answers: Callable[[str | None], bytes], **changes: Any) -> list[str]:
+    """The numbers of the pages that a walk asked for."""
+    walk.run(answers, numbered(**changes), param="page")
+    return [asked["page"][0] for asked in walk.asked()]
+
+
+def following(last: int) -> Callable[[int], Any]:
+    return lambda page: page + 1 if page < last else None
+
+
+def link(last: int) -> Callable[[int], Any]:
+    return lambda page: f"http://evil.example/x?limit=3&page={page + 1}" if page < last else None
+
+
+TURNS: dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, Any], str]] = {
+    # sizes of the pages, what each page tells, what the runbook says -> the pages asked for
+    "a shorter page ends it": ((3, 3, 1), {}, {}, "123"),
+    "a full last page is followed by one more": ((3, 3), {}, {}, "123"),
+    "an empty list": ((), {}, {}, "1"),
+    "one page that is not full, and one more to be sure": ((2,), {}, {}, "12"),
+    "fewer served than asked for": ((2, 2, 1), {}, {"page_size": 100}, "123"),
+    "more served than asked for": ((9, 9, 4), {}, {}, "123"),
+    "counted from 0": ((3, 1), {}, {"first_page": 0}, "01"),
+    "no page size to ask for": ((3, 1), {}, {"limit_param": None}, "12"),
+    "last page": ((3, 3), {"total": 2}, {"cursor_field": "total"}, "12"),
+    "last page in digits": ((3, 3), {"total": "2"}, {"cursor_field": "total"}, "12"),
+    "last page, none": ((), {"total": 0}, {"cursor_field": "total"}, "1"),
+    "last page, left out of an empty list": ((), {}, {"cursor_field": "total"}, "1"),
+    "last page beyond a short one": ((1, 3), {"total": 2}, {"cursor_field": "total"}, "12"),
+    "last page, from 0": ((3, 3), {"total": 1}, {"cursor_field": "total", "first_page": 0}, "01"),
+    "count of pages, from 0": (
+        (3, 3),
+        {"total": 2},
+        {"cursor_field": "total", "cursor_means": "page_count", "first_page": 0},
+        "01",
+    ),
+    "count of pages": (
+        (3, 3),
+        {"total": 2},
+        {"cursor_field": "total", "cursor_means": "page_count"},
+        "12",
+    ),
+    "within another member": (
+        (3, 3),
+        {"meta": {"total": 2}},
+        {"cursor_field": "meta.total"},
+        "12",
+    ),
+    "next page": (
+        (3, 3, 3),
+        {"next": following(3)},
+        {"cursor_field": "next", "cursor_means": "next_page"},
+        "123",
+    ),
+    "next page as a link": (
+        (3, 3),
+        {"next": link(2)},
+        {"cursor_field": "next", "cursor_means": "next_page"},
+        "12",
+    ),
+    "next page, left out of a short one": (
+        (2,),
+        {},
+        {"cursor_field": "next", "cursor_means": "next_page"},
+        "1",
+    ),
+    "more": (
+        (3, 3),
+        {"more": lambda page: page < 2},
+        {"cursor_field": "more", "cursor_means": "more"},
+        "12",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sizes", "told", "said", "asked"), TURNS.values(), ids=TURNS)
+def test_pages_by_number(
+    sizes: tuple[int, ...], told: dict[str, Any], said: dict[str, Any], asked: str, walk: Walk
+) -> None:
+    """All pages once, and no more than are needed to know that they are all."""
+    answers = numbered_pages(*sizes, first=said.get("first_page", 1), **told)
+    found = walk.run(answers, numbered(**said), param="page")
+    assert [a["page"][0] for a in walk.asked()] == list(asked)
+    assert [i for page in ids(found) for i in page] == [str(n) for n in range(sum(sizes))]
+    assert found[-1].next_cursor is None
+    limits = {a.get("limit", [""])[0] for a in walk.asked()}
+    assert limits == {"" if "limit_param" in said else str(said.get("page_size", 3))}
+
+
+BAD_TURNS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "no number": ({"total": "many"}, {}),
+    "true": ({"total": True}, {}),
+    "below nothing": ({"total": -1}, {}),
+    "a half": ({"total": 1.5}, {}),
+    "null": ({"total": None}, {}),
+    "left out": ({}, {}),
+    "huge": ({"total": "9" * 40}, {}),
+    "a list": ({"total": [2]}, {}),
+    "the same page next": ({"total": 1}, {"cursor_means": "next_page"}),
+    "a page left over": ({"total": 3}, {"cursor_means": "next_page"}),
+    "left out of a full page": ({}, {"cursor_means": "next_page"}),
+    "a link without a number": ({"total": "/x?cursor=2"}, {"cursor_means": "next_page"}),
+    "a broken link": ({"total": "http://[/?page=2"}, {"cursor_means": "next_page"}),
+    "a number where more is told": ({"total": 1}, {"cursor_means": "more"}),
+    "null where more is told": ({"total": None}, {"cursor_means": "more"}),
+}
+
+
+@pytest.mark.parametrize(("told", "said"), BAD_TURNS.values(), ids=BAD_TURNS)
+def test_what_does_not_tell_the_end_ends_in_an_error(
+    told: Any, said: dict[str, Any], walk: Walk
+) -> None:
+    """Never in a list that is taken for whole."""
+    with pytest.raises(BadBody, match="'total' is no"):
+        turned(walk, numbered_pages(3, 3, **told), cursor_field="total", **said)
+    assert len(walk.server.heads) == 1
+
+
+@pytest.mark.parametrize("field", [None, "total"])
+def test_a_page_seen_twice_is_an_error(field: str | None, walk: Walk) -> None:
+    """A vendor that does not know `page` sends its first one for ever; one that has no such page,
+    its last one, in whatever order."""
+    same = [[record(1), record(2)], [record(2), record(1)]]
+    answers = lambda page: http({"workOrders": same[int(page or 0) % 2], "total": 9})  # noqa: E731
+    with pytest.raises(Permanent, match=r"page 2 holds the records of an earlier one: is 'page'"):
+        turned(walk, answers, cursor_field=field)
+    assert len(walk.server.heads) == 2
+
+
+def test_a_circle_of_pages_is_an_error(walk: Walk) -> None:
+    """At whatever distance the walk comes back."""
+    answers = lambda page: http({"workOrders": [record(int(page or 0) % 3)]})  # noqa: E731
+    with pytest.raises(Permanent, match="page 4 holds the records of an earlier one"):
+        turned(walk, answers)
+
+
+def test_rows_may_shift_between_pages(walk: Walk) -> None:
+    """A record that is met again does not end the walk: who gathers them goes by their ids."""
+    shifted = {"1": [1, 2, 3], "2": [3, 4, 5], "3": [5]}
+    found = walk.run(
+        lambda page: http({"workOrders": [record(n) for n in shifted[page or ""]]}),
+        numbered(),
+        param="page",
+    )
+    assert ids(found) == [["1", "2", "3"], ["3", "4", "5"], ["5"]]
+
+
+def test_empty_numbered_pages_are_bounded(walk: Walk) -> None:
+    with pytest.raises(Permanent, match="empty pages"):
+        turned(walk, numbered_pages(total=99), cursor_field="total")
+    assert len(walk.server.heads) == MOST_EMPTY_PAGES + 1
+
+
+def test_a_count_of_pages_has_an_end(walk: Walk) -> None:
+    """However many the vendor promises."""
+    with pytest.raises(Permanent, match=f"{MOST_PAGES} pages, and no end"):
+        walk.run(
+            lambda page: http({"workOrders": [record(int(page or 0))], "total": 10**8}),
+            numbered(cursor_field="total"),
+            cursor=str(MOST_PAGES - 1),
+            param="page",
+        )
+    assert len(walk.server.heads) == 2
+
+
+def test_a_walk_goes_on_from_a_page_number(walk: Walk) -> None:
+    """The cursor that is kept is the next page's number, as text."""
+    answers = numbered_pages(3, 3, 3, total=3)
+    found = walk.run(answers, numbered(cursor_field="total"), cursor="2", param="page")
+    assert [page.next_cursor for page in found] == ["3", None]
+    with pytest.raises(Permanent, match="no page number"):
+        walk.run(answers, numbered(), cursor="opaque==", param="page")
+    assert walk.server.heads == []
+
+
+def test_a_window_cuts_a_list_that_is_walked_whole(walk: Walk) -> None:
+    """Without a filter at the vendor; what is outside still counts for the pages."""
+    times = [T0 - HOUR, T0, T0 + HOUR]
+    body = lambda page: http(  # noqa: E731
+        {"workOrders": [record(n, t) for n, t in enumerate(times)] if page == "1" else []}
+    )
+    found = walk.run(body, numbered(), since=T0, until=T0 + HOUR, param="page")
+    assert (ids(found), found[0].raw_count) == ([["1"], []], 3)
+
+
+def test_a_body_that_is_the_list(walk: Walk) -> None:
+    """No envelope: the answer itself holds the records."""
+    bare = numbered(envelope=None)
+    pages_of = {"1": [record(1), record(2)], "2": [record(3)]}
+    assert ids(walk.run(lambda page: http(pages_of[page or ""]), bare, param="page")) == [
+        ["1", "2"],
+        ["3"],
+    ]
+    for body in ({"error": "no"}, {"workOrders": []}, None, 1):
+        with pytest.raises(BadBody, match="the body is not a list"):
+            walk.run(lambda _, body=body: http(body), bare, param="page")
+
+
+def test_an_envelope_within_another(walk: Walk) -> None:
+    deep = numbered(envelope="data.items", paging="none", limit_param=None)
+    assert ids(walk.run(lambda _: http({"data": {"items": [record(1)]}}), deep)) == [["1"]]
+    assert ids(walk.run(lambda _: http({"data.items": [record(2)]}), deep)) == [["2"]]
+    for body in ({"data": []}, {"data": {}}, {"data": None}):
+        with pytest.raises(BadBody, match=r"no 'data.items'"):
+            walk.run(lambda _, body=body: http(body), deep)
+
+
+def test_a_list_without_pages(walk: Walk) -> None:
+    """One request. A page size is asked for only where the runbook says so, and a full page is then
+    not believed to be all."""
+    whole = listed(record(1), record(2), record(3), cursor="never asked for")
+    one = Resource(name="orders", path="/orders", envelope="workOrders", paging="none")
+    assert ids(walk.run(lambda _: http(whole), one)) == [["1", "2", "3"]]
+    assert walk.asked() == [{}]
+    with pytest.raises(Permanent, match="there may be more"):
+        walk.run(lambda _: http(whole), numbered(paging="none", limit_param="limit"))
+    assert walk.asked() == [{"limit": ["3"]}]
+
+
+USUAL = [
+    ({}, ("cursor", "nextCursor", "limit")),
+    ({"paging": "page_number"}, ("page", None, "limit")),
+    ({"paging": "page_number", "cursor_param": "p"}, ("p", None, "limit")),
+    ({"paging": "none"}, ("cursor", "nextCursor", None)),
+]
+
+
+@pytest.mark.parametrize(("said", "usual"), USUAL)
+def test_usual_names(said: dict[str, Any], usual: tuple[str | None, ...]) -> None:
+    """What need not be said depends on how the list pages."""
+    made = Resource(name="orders", path="/orders", envelope=None, **said)
+    assert (made.cursor_param, made.cursor_field, made.limit_param) == usual
+
+
+def test_a_cursor_comes_from_somewhere() -> None:
+    with pytest.raises(ValueError, match="cursor_field is wanted"):
+        resource(cursor_field=None)
 
 
 VERSIONS = [

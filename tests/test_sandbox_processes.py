@@ -18,10 +18,8 @@ import pytest
 
 import watchkeeper.sandbox.judge as judging
 from watchkeeper.sandbox.keys import fingerprint
-from watchkeeper.sandbox.plain import Ask
 from watchkeeper.sandbox.process import Processes, StartFailed
-from watchkeeper.sandbox.service import Poll, verdict
-from watchkeeper.sandbox.status_page import COMPONENTS, StatusPage
+from watchkeeper.sandbox.service_calls import Poll, verdict
 
 KEY = "test_first"
 STILL = {"created_per_s": 0, "changed_per_s": 0}
@@ -300,30 +298,6 @@ def test_a_stand_in_that_cannot_start_says_why(processes: Processes) -> None:
 )
 def test_what_a_service_says_of_itself(poll: Poll | None, expected: str) -> None:
     assert verdict(poll) == expected
-
-
-def test_the_status_page_is_json_under_an_html_label() -> None:
-    page = StatusPage(lambda: datetime(2026, 11, 22, tzinfo=UTC))
-    told = Ask("PUT", "/_sim/status", {}, b'{"REST API": "downtime"}')
-    reply = page.app(told)
-    assert reply is not None
-    assert reply.status == 200
-    shown = page.app(Ask("GET", "/en/index.json", {}))
-    assert shown is not None
-    assert shown.content_type.startswith("text/html")
-    document = json.loads(shown.body)
-    assert document["data"]["attributes"]["aggregate_state"] == "downtime"
-    resources = [i["attributes"] for i in document["included"] if i["type"].endswith("resource")]
-    assert {r["public_name"]: r["status"] for r in resources} == {
-        **dict.fromkeys(COMPONENTS, "operational"),
-        "REST API": "downtime",
-    }
-    moved = page.app(Ask("GET", "/api/v2/summary.json", {}))
-    assert moved is not None
-    assert moved.status == 302
-    wrong = page.app(Ask("PUT", "/_sim/status", {}, b'{"REST API": "fine"}'))
-    assert wrong is not None
-    assert wrong.status == 400
 
 
 def sink_of(path: Path, rows: list[tuple[str, str]]) -> Path:

@@ -7,18 +7,9 @@ import pytest
 
 from watchkeeper.sandbox import faults
 from watchkeeper.sandbox.config import Config, parse
-from watchkeeper.sandbox.faults import (
-    Effect,
-    Facts,
-    Fault,
-    KeyExpired,
-    LostReply,
-    Outage,
-    PathMoved,
-    Slow,
-    Throttled,
-    effect,
-)
+from watchkeeper.sandbox.effects import Effect, effect
+from watchkeeper.sandbox.fault import Facts, Fault
+from watchkeeper.sandbox.faults import KeyExpired, LostReply, Outage, PathMoved, Slow, Throttled
 from watchkeeper.sandbox.gate import Caller, Gate
 from watchkeeper.sandbox.keys import fingerprint
 from watchkeeper.sandbox.query import ListQuery, Refusal

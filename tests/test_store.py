@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import Postgres
 from making import HOUR, MINUTE, NAME, T0, seen, watched
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import StatementError
 from sqlmodel import Session, SQLModel, select
 
 from watchkeeper.diagnosis import Verdict, diagnose
 from watchkeeper.errors import StaleFence, Transient, UserError
+from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.gaps import Gap, GapState, Reconciliation, Span, WindowState, plan_windows
 from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.mitigation import PAUSED, LeaseKind, Plan
@@ -39,7 +41,8 @@ from watchkeeper.store import (
     watermarks,
 )
 from watchkeeper.store.engine import Store, open_store
-from watchkeeper.store.schema import HEAD
+from watchkeeper.store.observations import Purpose
+from watchkeeper.store.schema import HEAD, upgrade
 from watchkeeper.store.tables import RecordRow, WatermarkRow
 
 TTL = timedelta(seconds=60)
@@ -718,6 +721,140 @@ def test_the_harm_began_after_the_last_good_answer(store: Store) -> None:
         assert observations.last_good(session, "other@test", T0 + HOUR) is None
 
 
+# --- looks --------------------------------------------------------------------------------------
+
+
+def odd_reading(**more: Any) -> Reading:
+    """One with something in every field."""
+    given: dict[str, Any] = {
+        "probe": "workorders",
+        "kind": Kind.CONTRAST,
+        "target": "/workorders?limit=1",
+        "at": T0 + timedelta(microseconds=1),
+        "outcome": Outcome.DEGRADED,
+        "latency_s": 0.1 + 0.2,
+        "status": 429,
+        "fault": "html",
+        "detail": "Wartung – 整備",
+        "critical": False,
+        "wait_s": 1 / 3,
+        "skew_s": -0.25,
+        "value": 1e-17,
+        "bound": 1e17,
+        "unit": "%",
+        "signature": "200 json 5f",
+        "of": "workorders",
+    }
+    return Reading(**{**given, **more})
+
+
+ODD = Evidence(
+    integration=NAME,
+    at=T0 - timedelta(microseconds=7),
+    readings=(odd_reading(), *seen({"users": "timeout"}).readings, odd_reading(probe="again")),
+    slow=timedelta(seconds=2, microseconds=5),
+    tells_missing_key=True,
+)
+
+
+def test_a_look_is_kept_whole(store: Store) -> None:
+    """Everything of it comes back as it was, in its order: it can be judged anew."""
+    assert {name for name, value in vars_of(odd_reading()).items() if value in (None, "")} == set()
+    later = replace(seen(401), at=T0 + MINUTE)
+    with store.write() as session:
+        observations.keep(session, later, 7, Purpose.TRIAGE)
+        observations.keep(session, ODD)
+    with store.read() as session:
+        assert list(observations.looks(session)) == [(None, ODD), (7, later)]
+
+
+def vars_of(reading: Reading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
+
+
+def test_looks_are_chosen_by_integration_incident_and_time(store: Store) -> None:
+    """From a time, inclusive, until a time, exclusive; two looks of one moment stay two."""
+    first, second = replace(seen(401), at=T0), replace(seen(500), at=T0 + MINUTE)
+    other = replace(seen(404), integration="other@test", at=T0)
+    with store.write() as session:
+        for evidence, number in ((first, 1), (first, 2), (second, 1), (other, 3)):
+            observations.keep(session, evidence, number)
+
+    def found(*asked: Any) -> list[int | None]:
+        with store.read() as session:
+            return sorted(n or 0 for n, _ in observations.looks(session, *asked))
+
+    assert found() == [1, 1, 2, 3]
+    assert found("other@test") == [3]
+    assert found(NAME, 1) == [1, 1]
+    assert found(NAME, None, T0, T0 + MINUTE) == [1, 2]
+    assert found(None, None, T0 + MINUTE) == [1]
+
+
+def test_a_look_of_an_incident_is_known_as_such(store: Store, incident: Incident) -> None:
+    """What was seen between the first failure and the opening belongs to the incident."""
+    with store.write() as session:
+        for at in (T0 - HOUR, T0, T0 + MINUTE):
+            observations.keep(session, replace(seen(401), at=at))
+        observations.keep(session, replace(seen(401), at=T0), 99)
+        observations.tie(session, NAME, incident.id, T0)
+    with store.read() as session:
+        tied = [number for number, _ in observations.looks(session)]
+    assert sorted(map(str, tied)) == sorted(["None", str(incident.id), str(incident.id), "99"])
+
+
+def at(evidence: Evidence, when: datetime) -> Evidence:
+    """The look as it would have been then."""
+    return replace(
+        evidence, at=when, readings=tuple(replace(r, at=when) for r in evidence.readings)
+    )
+
+
+def test_what_is_old_is_forgotten_and_what_is_of_an_incident_later(store: Store) -> None:
+    """90 days for what belongs to nothing, 400 for what belongs to an incident, and for ever while
+    that is open."""
+    now, day = T0, timedelta(days=1)
+    with store.write() as session:
+        closed = opened(session, integration="closed@test")[0]
+        for state in list(State)[1:]:
+            incidents.move(session, closed.id, state, T0)
+        still_open = opened(session)[0]
+        for days in (89, 91, 399, 401):
+            for number in (None, closed.id, still_open.id):
+                observations.keep(session, at(seen(200), now - days * day), number)
+    with store.write() as session:
+        gone = observations.forget(session, now - 90 * day, now - 400 * day)
+    with store.read() as session:
+        left = [(n, (now - look.at).days) for n, look in observations.looks(session)]
+    assert sorted(days for number, days in left if number is None) == [89]
+    assert sorted(days for number, days in left if number == closed.id) == [89, 91, 399]
+    assert sorted(days for number, days in left if number == still_open.id) == [89, 91, 399, 401]
+    assert gone == 4 * 4
+
+
+def test_forgetting_does_not_hold_the_database_for_long(lite_store: Store) -> None:
+    """It goes by batches; each call says how many went."""
+    many = replace(seen(200), readings=seen(200).readings * (observations.BATCH // 4 + 1))
+    with lite_store.write() as session:
+        observations.keep(session, many)
+    gone = []
+    for _ in range(3):
+        with lite_store.write() as session:
+            gone.append(observations.forget(session, T0 + HOUR, T0))
+    assert gone == [observations.BATCH, 4, 0]
+
+
+def test_an_empty_walk_is_counted_where_there_were_rows(store: Store) -> None:
+    """A source that never had anything is not empty; one that has rows again begins anew."""
+    counted = []
+    with store.write() as session:
+        for rows in (0, 0, 3, 0, 0, 0, 1, 0):
+            watermarks.advance(session, NAME, "users", newest=None, walked_at=T0, rows=rows)
+            mark = watermarks.get(session, NAME, "users")
+            counted.append(mark.zero_walks if mark else None)
+    assert counted == [0, 0, 0, 1, 2, 3, 0, 1]
+
+
 def test_the_kill_switch_is_a_row_or_a_file(store: Store, tmp_path: Path) -> None:
     """Either says stop; both must be off to go on."""
     file = tmp_path / "HALT"
@@ -820,6 +957,44 @@ def test_many_who_open_an_empty_database_at_once_all_find_our_schema(empty_url: 
             return len(incidents.listed(session))
 
     assert at_once(5, first_look) == [0] * 5
+
+
+OLD_ROWS = (
+    "INSERT INTO incidents (id, integration, state, verdict, severity, summary, opened_by, epoch,"
+    " round, started_at, opened_at, state_since) VALUES (1, 'maintainx@test', 'closed', 'likely',"
+    " 1, '-', 'health', 1, 1, '2026-03-02 09:00:00', '2026-03-02 09:00:00', '2026-03-02 09:00:00')",
+    "INSERT INTO observations (integration, incident_id, at, probe, kind, target, outcome, status,"
+    " latency_s, detail) VALUES ('maintainx@test', 1, '2026-03-02 09:00:00', 'users', 'endpoint',"
+    " '/users', 'ok', 200, 0.1, 'as it was')",
+    "INSERT INTO watermarks (integration, resource, at, walked_at, rows)"
+    " VALUES ('maintainx@test', 'users', '2026-03-02 09:00:00', '2026-03-02 09:00:00', 5)",
+)
+
+
+def test_rows_of_the_first_schema_live_on(empty_url: str) -> None:
+    """A database of the first release is brought up to date with what is in it: its readings still
+    count, and only cannot be judged anew."""
+    url = make_url(empty_url)
+    if url.database is not None and url.get_backend_name() == "sqlite":
+        Path(url.database).parent.mkdir(parents=True)
+    driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[url.get_backend_name()]
+    engine = create_engine(url.set(drivername=driver))
+    upgrade(engine, "0001")
+    with engine.begin() as connection:
+        for row in OLD_ROWS:
+            connection.execute(text(row))
+    engine.dispose()
+    with closing(open_store(empty_url)) as found, found.write() as session:
+        assert observations.last_good(session, NAME, T0 + HOUR) == T0
+        assert list(observations.looks(session)) == []
+        assert observations.too_old(session, NAME) == 1
+        assert observations.too_old(session, NAME, since=T0 + MINUTE) == 0
+        mark = watermarks.get(session, NAME, "users")
+        assert mark is not None and (mark.rows, mark.zero_walks) == (5, 0)
+        watermarks.advance(session, NAME, "users", newest=None, walked_at=T0 + HOUR, rows=0)
+        observations.keep(session, seen(200), 1)
+        assert len(list(observations.looks(session, NAME))) == 1
+        assert observations.forget(session, T0 + HOUR, T0 + HOUR) == 5
 
 
 def test_a_newer_schema_is_refused(own_database_url: str) -> None:

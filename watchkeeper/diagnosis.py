@@ -1,19 +1,19 @@
-"""Which row of the runbook's symptom table the evidence matches, and how sure we are.
+"""Which rows of the runbook's symptom table the evidence matches, and how sure we are.
 
-`SYMPTOMS` says what is seen; `CONFIRMATIONS` are the counter-checks without which no cause is
-more than likely. Both are the vocabulary that a runbook file may use. Everything here is pure.
+A row names signs (`watchkeeper.signs`): what is seen, what rules it out, what proves it. Everything
+here is pure: total, and independent of the order in which probes answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from watchkeeper.evidence import Evidence, Outcome, Reading
+from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.runbook.model import CauseRule, Runbook
-
-NETWORK_FAULTS = frozenset({"timeout", "dns", "refused", "reset", "tls", "protocol", "unreachable"})
+from watchkeeper.signs import Finding, sign_named
+from watchkeeper.signs.answers import Answer, answer_of, failing
 
 
 class Verdict(StrEnum):
@@ -23,22 +23,14 @@ class Verdict(StrEnum):
     HEALTHY = "healthy"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Whether a symptom or counter-check holds, with the readings that speak for and against."""
-
-    holds: bool
-    supports: tuple[Reading, ...] = ()
-    against: tuple[Reading, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One matching row: the cause, how bad, how sure, and why."""
+    """One matching row: the cause, how bad and why, how sure, and what speaks for and against."""
 
     cause: str
     verdict: Verdict
     severity: int
+    severity_because: str
     because: str
     evidence: tuple[str, ...]
     counter_evidence: tuple[str, ...]
@@ -52,13 +44,15 @@ class RuledOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The answer of a triage: causes ranked, worst and surest first; what was ruled out and why."""
+    """The answer of a triage: causes ranked, worst and surest first; what was ruled out and why;
+    what no cause explains."""
 
     integration: str
     verdict: Verdict
     causes: tuple[Cause, ...]
     ruled_out: tuple[RuledOut, ...]
     because: str
+    unexplained: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -74,9 +68,10 @@ class Diagnosis:
 
     @property
     def severity(self) -> int | None:
-        if self.causes:
-            return self.causes[0].severity
-        return None if self.healthy else UNEXPLAINED_SEVERITY
+        if self.healthy:
+            return None
+        unexplained = [UNEXPLAINED_SEVERITY] if self.unexplained or not self.causes else []
+        return min([*(cause.severity for cause in self.causes), *unexplained])
 
 
 # Something fails and no row explains it: people look within the hour.
@@ -84,196 +79,143 @@ UNEXPLAINED_SEVERITY = 2
 
 
 def diagnose(evidence: Evidence, runbook: Runbook) -> Diagnosis:
-    """Match every row of the runbook's symptom table; total, and independent of probe order."""
-    causes, ruled_out = [], []
+    """Match every row of the runbook's symptom table against the evidence of one look."""
+    look = _Look(evidence, runbook)
+    causes, ruled_out, explained = [], [], set[Reading]()
     for rule in runbook.causes:
-        finding = SYMPTOMS[rule.symptom](evidence)
-        if finding.holds:
-            causes.append(_cause(rule, finding, evidence))
+        seen = look.any_of(rule.symptoms)
+        excluded = look.first(rule.unless)
+        if seen.holds and excluded is None:
+            causes.append(look.cause(rule, seen))
+            explained.update(seen.supports)
         else:
-            ruled_out.append(RuledOut(rule.cause, _why_not(rule, finding)))
+            ruled_out.append(RuledOut(rule.cause, look.why_not(rule, seen, excluded)))
     causes.sort(key=lambda c: (c.severity, c.verdict is not Verdict.CONFIRMED))
-    verdict, because = _overall(causes, evidence)
+    unexplained = _unexplained(look.evidence, explained)
+    verdict, because = _overall(causes, unexplained, look.evidence)
     return Diagnosis(
         integration=evidence.integration,
         verdict=verdict,
         causes=tuple(causes),
         ruled_out=tuple(ruled_out),
         because=because,
+        unexplained=tuple(r.says() for r in unexplained),
     )
 
 
-def _overall(causes: list[Cause], evidence: Evidence) -> tuple[Verdict, str]:
+class _Look:
+    """The evidence of one look as this runbook reads it; each sign is judged once."""
+
+    def __init__(self, evidence: Evidence, runbook: Runbook) -> None:
+        self.evidence = replace(
+            evidence,
+            slow=runbook.thresholds.slow,
+            tells_missing_key=runbook.auth.tells_missing_key,
+        )
+        self._found: dict[str, Finding] = {}
+
+    def sign(self, name: str) -> Finding:
+        if name not in self._found:
+            self._found[name] = sign_named(name)(self.evidence)
+        return self._found[name]
+
+    def any_of(self, names: tuple[str, ...]) -> Finding:
+        """All that is seen of a row's symptoms; where none is, what speaks against them."""
+        signs = [self.sign(name) for name in names]
+        seen = [f for f in signs if f.holds]
+        supports = _once(r for f in seen for r in f.supports)
+        against = _once(r for f in (seen or signs) for r in f.against)
+        return Finding(bool(seen), supports, against)
+
+    def first(self, names: tuple[str, ...]) -> str | None:
+        return next((name for name in names if self.sign(name).holds), None)
+
+    def cause(self, rule: CauseRule, seen: Finding) -> Cause:
+        proven = next((way for way in rule.ways if all(self.sign(s).holds for s in way)), None)
+        tried = [self.sign(s) for way in rule.ways for s in way]
+        more = [*tried, *(self.sign(s) for s in rule.supported_by)]
+        supports = _once((*seen.supports, *(r for f in more if f.holds for r in f.supports)))
+        against = _once((*seen.against, *(r for f in more if f.holds is False for r in f.against)))
+        severity, why = self.severity(rule, seen)
+        return Cause(
+            cause=rule.cause,
+            verdict=Verdict.LIKELY if proven is None else Verdict.CONFIRMED,
+            severity=severity,
+            severity_because=why,
+            because=self.because(rule, seen),
+            evidence=tuple(r.says() for r in supports),
+            counter_evidence=tuple(r.says() for r in _once(against, but=supports)),
+        )
+
+    def because(self, rule: CauseRule, seen: Finding) -> str:
+        hit = [r for r in seen.supports if r.kind is Kind.ENDPOINT]
+        if not hit:
+            return rule.likely_cause
+        return f"{len(hit)} of {len(self.evidence.endpoints)} endpoints: {rule.likely_cause}"
+
+    def severity(self, rule: CauseRule, seen: Finding) -> tuple[int, str]:
+        """By how much is hurt. A worse endpoint counts with those that the cause is seen at, so
+        that nothing gets milder because an endpoint got worse."""
+        endpoints = self.evidence.endpoints
+        hit = {r for r in seen.supports if r.kind is Kind.ENDPOINT}
+        mildest = min((self._badness(r) for r in hit), default=2)
+        hurt = [r for r in endpoints if r in hit or self._badness(r) > mildest]
+        if rule.severity_when_total is not None and hit and len(hurt) == len(endpoints):
+            return rule.severity_when_total, "no endpoint answers well"
+        milder = rule.severity_when_not_critical
+        if milder is not None and hit and not any(r.critical for r in hurt):
+            return milder, f"nothing critical is concerned: {_names(hurt)}"
+        critical = [r for r in hurt if r.critical]
+        return rule.severity, f"critical: {_names(critical)}" if critical else rule.likely_cause
+
+    def _badness(self, reading: Reading) -> int:
+        kind = answer_of(reading, self.evidence.slow.total_seconds())
+        return 0 if kind is Answer.OK else 1 if kind is Answer.SLOW else 2
+
+    def why_not(self, rule: CauseRule, seen: Finding, excluded: str | None) -> str:
+        if seen.holds and excluded is not None:
+            proof = self.sign(excluded).supports
+            return f"{_words(excluded)}{': ' + proof[0].says() if proof else ''}"
+        if seen.against:
+            return seen.against[0].says()
+        return f"not seen: {_words(rule.symptoms[0])}"
+
+
+def _overall(
+    causes: list[Cause], unexplained: tuple[Reading, ...], evidence: Evidence
+) -> tuple[Verdict, str]:
     if causes:
         return causes[0].verdict, causes[0].because
-    failing = [r for r in (*evidence.endpoints, *_one(evidence.service)) if not r.succeeded]
-    if failing:
-        return Verdict.INCONCLUSIVE, f"no row of the runbook explains: {failing[0].says()}"
+    if unexplained:
+        return Verdict.INCONCLUSIVE, f"no row of the runbook explains: {unexplained[0].says()}"
     if not evidence.endpoints:
         return Verdict.INCONCLUSIVE, "no endpoint was probed"
-    return (
-        Verdict.HEALTHY,
-        f"{len(evidence.endpoints)} of {len(evidence.endpoints)} endpoints answer",
-    )
+    count = len(evidence.endpoints)
+    return Verdict.HEALTHY, f"{count} of {count} endpoints answer"
 
 
-def _cause(rule: CauseRule, finding: Finding, evidence: Evidence) -> Cause:
-    checks = [CONFIRMATIONS[name](evidence) for name in rule.confirm]
-    confirmed = bool(checks) and all(check.holds for check in checks)
-    supports = (*finding.supports, *(r for c in checks if c.holds for r in c.supports))
-    against = (*finding.against, *(r for c in checks for r in c.against))
-    return Cause(
-        cause=rule.cause,
-        verdict=Verdict.CONFIRMED if confirmed else Verdict.LIKELY,
-        severity=_severity(rule, finding),
-        because=f"{len(finding.supports)} of {len(evidence.endpoints)} endpoints: {rule.likely_cause}"
-        if finding.supports and finding.supports[0] in evidence.endpoints
-        else rule.likely_cause,
-        evidence=tuple(r.says() for r in supports),
-        counter_evidence=tuple(r.says() for r in against),
-    )
+def _unexplained(evidence: Evidence, explained: set[Reading]) -> tuple[Reading, ...]:
+    """What is not well and belongs to no cause that was found. A service of ours that is unwell
+    while the vendor is has its reason."""
+    open_ends = [r for r in failing(evidence) if r not in explained]
+    service = [r for r in evidence.of(Kind.SERVICE) if _bad(r) and r not in explained]
+    return tuple(open_ends if explained else [*open_ends, *service])
 
 
-def _severity(rule: CauseRule, finding: Finding) -> int:
-    milder = rule.severity_when_not_critical
-    if milder is not None and not any(r.critical for r in finding.supports):
-        return milder
-    return rule.severity
+def _bad(reading: Reading) -> bool:
+    return reading.outcome in (Outcome.DOWN, Outcome.DEGRADED)
 
 
-def _why_not(rule: CauseRule, finding: Finding) -> str:
-    if finding.against:
-        return finding.against[0].says()
-    return f"not seen: {rule.symptom.replace('_', ' ')}"
+def _once(readings: Iterable[Reading], but: tuple[Reading, ...] = ()) -> tuple[Reading, ...]:
+    kept = dict.fromkeys(readings)
+    for reading in but:
+        kept.pop(reading, None)
+    return tuple(kept)
 
 
-def _one(reading: Reading | None) -> tuple[Reading, ...]:
-    return () if reading is None else (reading,)
+def _names(readings: list[Reading]) -> str:
+    return ", ".join(sorted(r.probe for r in readings)) or "none"
 
 
-# --- what is seen -------------------------------------------------------------------------------
-
-
-def _every_endpoint(evidence: Evidence, has: Callable[[Reading], bool]) -> Finding:
-    with_it = tuple(r for r in evidence.endpoints if has(r))
-    without = tuple(r for r in evidence.endpoints if not has(r))
-    return Finding(bool(with_it) and not without, with_it, without)
-
-
-def _some_endpoints(evidence: Evidence, has: Callable[[Reading], bool]) -> Finding:
-    with_it = tuple(r for r in evidence.endpoints if has(r))
-    without = tuple(r for r in evidence.endpoints if not has(r))
-    return Finding(bool(with_it and without), with_it, without)
-
-
-def all_endpoints_401(evidence: Evidence) -> Finding:
-    return _every_endpoint(evidence, lambda r: r.status == 401)
-
-
-def all_endpoints_5xx(evidence: Evidence) -> Finding:
-    return _every_endpoint(evidence, lambda r: r.status is not None and r.status >= 500)
-
-
-def intermittent_5xx(evidence: Evidence) -> Finding:
-    return _some_endpoints(evidence, lambda r: r.status is not None and r.status >= 500)
-
-
-def all_requests_429(evidence: Evidence) -> Finding:
-    """429 on most requests: a budget that frees a slot now and then lets a probe through."""
-    throttled = tuple(r for r in evidence.endpoints if r.status == 429)
-    other = tuple(r for r in evidence.endpoints if r.status != 429)
-    failing_otherwise = [r for r in other if not r.succeeded]
-    holds = 2 * len(throttled) >= len(evidence.endpoints) > 0 and not failing_otherwise
-    return Finding(holds, throttled, other)
-
-
-def endpoint_404(evidence: Evidence) -> Finding:
-    return _some_endpoints(evidence, lambda r: r.status == 404)
-
-
-def timeouts(evidence: Evidence) -> Finding:
-    """No answer at all from most endpoints."""
-    silent = tuple(r for r in evidence.endpoints if r.fault in NETWORK_FAULTS)
-    answering = tuple(r for r in evidence.endpoints if r.answered)
-    return Finding(len(silent) > len(answering), silent, answering)
-
-
-def service_crashed(evidence: Evidence) -> Finding:
-    """Our own service is down while the vendor answers it and us alike."""
-    service = evidence.service
-    if service is None or service.outcome is not Outcome.DOWN or service.answered:
-        return Finding(False, against=_one(service))
-    return Finding(True, (service,), ())
-
-
-def slow_responses(evidence: Evidence) -> Finding:
-    slow_s = evidence.slow.total_seconds()
-    slow = tuple(r for r in evidence.endpoints if _is_2xx(r) and r.latency_s > slow_s)
-    quick = tuple(r for r in evidence.endpoints if _is_2xx(r) and r.latency_s <= slow_s)
-    return Finding(bool(slow), slow, quick)
-
-
-def _is_2xx(reading: Reading) -> bool:
-    return reading.status is not None and 200 <= reading.status < 300
-
-
-SYMPTOMS: Mapping[str, Callable[[Evidence], Finding]] = {
-    "all_endpoints_401": all_endpoints_401,
-    "all_endpoints_5xx": all_endpoints_5xx,
-    "all_requests_429": all_requests_429,
-    "endpoint_404": endpoint_404,
-    "timeouts": timeouts,
-    "service_crashed": service_crashed,
-    "slow_responses": slow_responses,
-    "intermittent_5xx": intermittent_5xx,
-}
-
-
-# --- counter-checks -----------------------------------------------------------------------------
-
-
-def other_key_accepted(evidence: Evidence) -> Finding:
-    """Another key is let in where ours is refused: it is the key, not the vendor's door."""
-    other = evidence.contrast("other_key")
-    if other is None:
-        return Finding(False)
-    return Finding(True, (other,)) if _is_2xx(other) else Finding(False, against=(other,))
-
-
-def vendor_status_down(evidence: Evidence) -> Finding:
-    page = evidence.status_page
-    if page is None or page.outcome is Outcome.UNKNOWN:
-        return Finding(False)
-    if page.outcome is Outcome.DOWN:
-        return Finding(True, (page,))
-    return Finding(False, against=(page,))
-
-
-def vendor_says_throttled(evidence: Evidence) -> Finding:
-    told = tuple(r for r in evidence.endpoints if r.status == 429 and r.wait_s is not None)
-    return Finding(bool(told), told)
-
-
-def others_answer(evidence: Evidence) -> Finding:
-    fine = tuple(r for r in evidence.endpoints if _is_2xx(r))
-    return Finding(bool(fine), fine)
-
-
-def vendor_healthy(evidence: Evidence) -> Finding:
-    return _every_endpoint(evidence, _is_2xx)
-
-
-def service_unreachable(evidence: Evidence) -> Finding:
-    service = evidence.service
-    holds = service is not None and not service.answered
-    return Finding(holds, _one(service) if holds else ())
-
-
-CONFIRMATIONS: Mapping[str, Callable[[Evidence], Finding]] = {
-    "other_key_accepted": other_key_accepted,
-    "vendor_status_down": vendor_status_down,
-    "vendor_says_throttled": vendor_says_throttled,
-    "others_answer": others_answer,
-    "vendor_healthy": vendor_healthy,
-    "service_unreachable": service_unreachable,
-}
+def _words(sign: str) -> str:
+    return sign.replace("_", " ").replace(":", " ")

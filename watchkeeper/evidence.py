@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -82,22 +86,28 @@ class Reading:
         return f"{self.target} {what} in {self.latency_s:.2f} s{tail}"
 
 
+# Told of minutes or hours before the look.
+BEFORE_NOW = frozenset({Kind.DATA, Kind.HISTORY, Kind.METRIC, Kind.LOG, Kind.VOLUME, Kind.CHANGE})
+
 # What is asked over HTTP; the other kinds are measured or looked up.
 ASKED = frozenset({Kind.ENDPOINT, Kind.CONTRAST, Kind.STATUS_PAGE, Kind.SERVICE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All readings of one look at one integration."""
 
     integration: str
     at: datetime
     readings: tuple[Reading, ...]
+    # What the runbook says of the vendor, and reading an answer needs.
     slow: timedelta = timedelta(seconds=5)
+    tells_missing_key: bool = False
 
-    @property
+    @cached_property
     def endpoints(self) -> tuple[Reading, ...]:
-        return self.of(Kind.ENDPOINT)
+        """Those that were asked: one that got no turn of ours says nothing of the vendor."""
+        return tuple(r for r in self.of(Kind.ENDPOINT) if r.outcome is not Outcome.UNKNOWN)
 
     @property
     def service(self) -> Reading | None:
@@ -108,7 +118,25 @@ class Evidence:
         return next(iter(self.of(Kind.STATUS_PAGE)), None)
 
     def of(self, kind: Kind) -> tuple[Reading, ...]:
-        return tuple(sorted((r for r in self.readings if r.kind is kind), key=lambda r: r.probe))
+        """In an order that does not depend on which answered first."""
+        return self._by_kind.get(kind, ())
+
+    @cached_property
+    def _by_kind(self) -> Mapping[Kind, tuple[Reading, ...]]:
+        found: dict[Kind, list[Reading]] = {}
+        for reading in self.readings:
+            found.setdefault(reading.kind, []).append(reading)
+        return {kind: _in_order(readings) for kind, readings in found.items()}
+
+    @cached_property
+    def worked_out(self) -> dict[object, Any]:
+        """For those who read it: what many signs ask for is worked out once. Part of no comparison."""
+        return {}
+
+    def of_now(self) -> Evidence:
+        """Without what is told of the time before this look: a repair is judged by what is so now."""
+        kept = tuple(r for r in self.readings if r.kind not in BEFORE_NOW)
+        return replace(self, readings=kept)
 
     def one(self, kind: Kind, probe: str) -> Reading | None:
         return next((r for r in self.of(kind) if r.probe == probe), None)
@@ -118,3 +146,15 @@ class Evidence:
 
     def contrasts(self, varies: str) -> tuple[Reading, ...]:
         return tuple(r for r in self.of(Kind.CONTRAST) if r.probe == varies)
+
+
+def _in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:
+    """By name; all that there is to say of them decides between two of the same name alone."""
+    named = [(_name(r), r) for r in readings]
+    alike = Counter(name for name, _ in named)
+    named.sort(key=lambda pair: (pair[0], repr(pair[1]) if alike[pair[0]] > 1 else ""))
+    return tuple(reading for _, reading in named)
+
+
+def _name(reading: Reading) -> tuple[str, ...]:
+    return (reading.probe, reading.of, reading.target, str(reading.status))

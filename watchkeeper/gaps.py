@@ -7,7 +7,7 @@ time has one window over everything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
@@ -133,6 +133,12 @@ class Indexed:
 
 
 DIGEST = "sha256:"
+
+
+def version_of(changed_at: datetime) -> str:
+    """The version of a record that tells its instant of change: UTC, so that texts sort."""
+    utc = changed_at.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds") + "Z"
 
 
 def newer(version: str, than: str) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from deployments.commands.edge import HEALTHY, UNHEALTHY, AsJson, print_json, words
 from watchkeeper.errors import UserError
 from watchkeeper.settings import Settings
+
+if TYPE_CHECKING:
+    from deployments.drill.scenario import Scenario
 
 
 def drill(
@@ -28,25 +31,44 @@ def drill(
     from deployments.drill.scenarios import SCENARIOS, scenario_named
 
     if list_them:
-        table = Table("scenario", "what happens", "cause", "severity")
-        table.columns[0].no_wrap = True
-        for one in SCENARIOS.values():
-            table.add_row(one.name, one.title, one.cause, str(one.severity))
-        words.print(table)
+        _list()
         return
     if (scenario is None) == (not every):
         raise UserError("say which drill: a scenario's name, or --all; --list shows them")
     chosen = list(SCENARIOS.values()) if every else [scenario_named(scenario or "")]
-    results = [_run(one.name, keep) for one in chosen]
+    results = _run(chosen, keep)
+    if every:
+        _say_coverage()
     if as_json:
         print_json(results)
     raise typer.Exit(HEALTHY if all(r["passed"] for r in results) else UNHEALTHY)
 
 
-def _run(name: str, keep: bool) -> dict[str, object]:
+def _list() -> None:
+    from deployments.drill.scenarios import SCENARIOS
+
+    for one in SCENARIOS.values():
+        words.print(f"{one.name}: {one.cause}, severity {one.severity}", markup=False)
+        words.print(f"    {one.title}", markup=False)
+    words.print()
+    _say_coverage()
+
+
+def _say_coverage() -> None:
+    """Of the shipped runbooks' causes: which are rehearsed, and which are only diagnosed."""
+    from deployments.drill.cases.table import CASES
+    from deployments.drill.coverage import coverage, says
+    from deployments.drill.scenarios import SCENARIOS
+    from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
+
+    runbooks = [load_runbook(path) for path in sorted(SHIPPED_RUNBOOKS.glob("*.yaml"))]
+    for line in says(coverage(runbooks, SCENARIOS.values(), CASES.values())):
+        words.print(line, markup=False)
+
+
+def _run(scenarios: Sequence[Scenario], keep: bool) -> list[dict[str, object]]:
     # A drill is sealed off: only the place of its worlds comes from this process's settings.
-    from deployments.drill.run import run_drill
-    from deployments.drill.scenarios import scenario_named
+    from deployments.drill.run import run_drills
     from deployments.drill.world import sealed
 
     home = Settings.model_fields["home"].default.resolve() / "drills"
@@ -55,4 +77,4 @@ def _run(name: str, keep: bool) -> dict[str, object]:
     kept = sealed(os.environ)
     os.environ.clear()
     os.environ.update(kept)
-    return run_drill(scenario_named(name), home, lambda line: words.print(line, markup=False), keep)
+    return run_drills(scenarios, home, lambda line: words.print(line, markup=False), keep)

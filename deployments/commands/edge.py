@@ -21,6 +21,9 @@ words = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 IntegrationName = Annotated[str, typer.Argument(help="Such as maintainx@prod.")]
+IntegrationOrAll = Annotated[
+    str, typer.Argument(help="Such as maintainx@prod, or all.", metavar="INTEGRATION|all")
+]
 IncidentId = Annotated[str, typer.Argument(help="Such as INC-17.", metavar="INCIDENT")]
 By = Annotated[str | None, typer.Option(help="Who says so; your login name when left out.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes on the timeline.")]
@@ -40,6 +43,11 @@ def settings() -> Settings:
 
 def watch() -> Watch:
     return open_watch(settings())
+
+
+def one_or_all(on: Watch, name: str) -> str | None:
+    """None for `all`. Raises UserError for a name that is none of ours."""
+    return None if name == "all" else on.integration(name).name
 
 
 def person(by: str | None) -> str:

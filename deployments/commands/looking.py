@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -27,21 +27,44 @@ from watchkeeper.errors import UserError
 from watchkeeper.gaps import GapState
 from watchkeeper.performing import triaging, verifying
 from watchkeeper.performing.standing import standing
+from watchkeeper.performing.triage_told import told_of
+from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import gaps as gap_ledger
 from watchkeeper.store import incidents
 
 
-def triage(integration: IntegrationName, as_json: AsJson = False) -> None:
-    """Find the cause, with proof. Read-only; needs no Prefect server."""
+def triage(
+    integration: IntegrationName,
+    also: Annotated[
+        list[str], typer.Option("--with", metavar="PROBE", help="Run a probe that costs, once.")
+    ] = [],  # noqa: B006 - typer's way to say that none is given
+    everything: Annotated[bool, typer.Option("--all", help="Leave nothing out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the cause, with proof. Read-only unless told --with; needs no Prefect server."""
     on = watch()
     watched = on.integration(integration)
-    open_source(watched.integration.credential.reference, on.secrets_base).read()
-    found = asyncio.run(triaging.triage(on, watched))
+    chosen = costing(watched, tuple(dict.fromkeys(also)))
+    if chosen:
+        vendor = watched.runbook.display_name
+        words.print(f"asks {vendor} once: {', '.join(chosen)}. What it costs is {vendor}'s affair")
+    found = asyncio.run(triaging.triage(on, watched, also=chosen))
+    told = told_of(on, watched, found)
     if as_json:
-        print_json(triage_json(watched, found))
+        print_json(triage_json(told))
     else:
-        tell_triage(watched, found)
+        tell_triage(told, everything=everything)
     raise typer.Exit(HEALTHY if found.diagnosis.healthy else UNHEALTHY)
+
+
+def costing(watched: Watched, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same names. Raises UserError on one that is no probe which costs something."""
+    there = [probe.name for probe in watched.runbook.probes if probe.costs]
+    for name in names:
+        if name not in there:
+            listed = f"it has: {', '.join(there)}" if there else "it has none: leave --with out"
+            raise UserError(f"{watched.name} has no probe {name!r} that costs something; {listed}")
+    return names
 
 
 def verify(integration: IntegrationName, as_json: AsJson = False) -> None:

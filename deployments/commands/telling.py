@@ -3,86 +3,71 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deployments.commands.edge import words
-from watchkeeper.evidence import Outcome
-from watchkeeper.performing.triaging import Triage
-from watchkeeper.runbook.integration import Watched
-
-_COLOUR = {
-    Outcome.OK: "green",
-    Outcome.DEGRADED: "yellow",
-    Outcome.DOWN: "red",
-    Outcome.UNKNOWN: "dim",
-}
+from deployments.commands.telling_triage import answer, matrix, pages, proof
+from watchkeeper.evidence import Reading
+from watchkeeper.next_steps import next_steps
+from watchkeeper.told import Told
+from watchkeeper.triage_text import links
 
 
-def triage_json(watched: Watched, found: Triage) -> dict[str, Any]:
+def triage_json(told: Told) -> dict[str, Any]:
     """The answer of `triage --json`."""
-    leading = found.diagnosis.leading
-    rule = watched.runbook.cause(leading.cause) if leading else None
+    diagnosis, leading = told.diagnosis, told.diagnosis.leading
     return {
-        "integration": watched.name,
-        "at": found.evidence.at.isoformat(),
-        "verdict": found.diagnosis.verdict.value,
-        "cause": found.diagnosis.cause,
-        "severity": found.diagnosis.severity,
-        "because": found.diagnosis.because,
+        "integration": told.name,
+        "at": told.evidence.at.isoformat(),
+        "verdict": diagnosis.verdict.value,
+        "cause": diagnosis.cause,
+        "severity": diagnosis.severity,
+        "because": diagnosis.because,
         "evidence": list(leading.evidence) if leading else [],
         "counter_evidence": list(leading.counter_evidence) if leading else [],
-        "ruled_out": [{"cause": r.cause, "because": r.because} for r in found.diagnosis.ruled_out],
-        "probes": [
-            {
-                "probe": r.probe,
-                "kind": r.kind.value,
-                "target": r.target,
-                "outcome": r.outcome.value,
-                "status": r.status,
-                "fault": r.fault,
-                "latency_s": round(r.latency_s, 4),
-                "detail": r.detail,
-            }
-            for r in found.evidence.readings
-        ],
-        "mitigations": list(rule.mitigations) if rule else [],
+        "ruled_out": [{"cause": r.cause, "because": r.because} for r in diagnosis.ruled_out],
+        "probes": [_probe(reading) for reading in told.evidence.readings],
+        "mitigations": list(told.rule.mitigations) if told.rule else [],
+        "causes": [asdict(cause) for cause in diagnosis.causes],
+        "unexplained": list(diagnosis.unexplained),
+        "next": list(next_steps(told)),
+        "links": [link.model_dump() for link in links(told)],
     }
 
 
-def tell_triage(watched: Watched, found: Triage) -> None:
-    table = Table("probe", "kind", "outcome", "answer", "ms", "", title=f"triage {watched.name}")
-    for r in found.evidence.readings:
-        colour = _COLOUR[r.outcome]
-        answer = str(r.status) if r.answered else str(r.fault)
-        table.add_row(
-            r.probe,
-            r.kind.value,
-            f"[{colour}]{r.outcome.value}[/]",
-            answer,
-            f"{r.latency_s * 1000:.0f}",
-            escape(r.detail),
-        )
-    words.print(table)
-    diagnosis, leading = found.diagnosis, found.diagnosis.leading
-    words.print(f"[bold]{diagnosis.verdict.value}[/]: {escape(diagnosis.because)}")
-    if leading is None:
-        return
-    level = watched.runbook.severity_level(leading.severity)
-    rule = watched.runbook.cause(leading.cause)
-    words.print(f"cause {leading.cause}, {level.word}: {escape(level.definition)}")
-    for said in leading.counter_evidence:
-        words.print(f"  against it: {escape(said)}")
-    for out in diagnosis.ruled_out:
-        words.print(f"  [dim]ruled out {out.cause}: {escape(out.because)}[/]")
-    if rule is not None:
-        words.print(f"check: {escape(rule.check)}")
-        words.print(f"runbook: {', '.join(rule.mitigations) or 'no mitigation: people'}")
-        for link in rule.links:
-            words.print(f"  {link}")
-    words.print(f"next: watchkeeper mitigate {watched.name}")
+def _probe(reading: Reading) -> dict[str, Any]:
+    """What was measured only where something was."""
+    measured = {"value": reading.value, "bound": reading.bound}
+    named = {"unit": reading.unit, "of": reading.of}
+    return {
+        "probe": reading.probe,
+        "kind": reading.kind.value,
+        "target": reading.target,
+        "outcome": reading.outcome.value,
+        "status": reading.status,
+        "fault": reading.fault,
+        "latency_s": round(reading.latency_s, 4),
+        "detail": reading.detail,
+        **{name: value for name, value in measured.items() if value is not None},
+        **{name: value for name, value in named.items() if value},
+    }
+
+
+def tell_triage(told: Told, *, everything: bool = False, on: Console = words) -> None:
+    """The answer, the matrix of endpoints, and the proof; a healthy one is short. `everything`:
+    nothing is folded or left out."""
+    for line in answer(told):
+        on.print(line, soft_wrap=True)
+    on.print()
+    on.print(matrix(told), soft_wrap=False)
+    on.print()
+    on.print(proof(told, everything), soft_wrap=False)
+    for line in pages(told, everything):
+        on.print(line, soft_wrap=True)
 
 
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]<>|#~])")
@@ -110,6 +95,9 @@ def tell_status(now: dict[str, Any]) -> None:
     if not now["incidents"]:
         words.print("[green]nothing is broken[/]")
     for integration in now["integrations"]:
+        if integration["quiet"]:
+            quiet = f"{integration['name']}: nobody is paged: {integration['quiet']}"
+            words.print(f"[yellow]quiet[/]: {escape(quiet)}")
         for job in integration["jobs"]:
             if job["desired"] == "paused":
                 name = f"{integration['name']} {job['name']}"

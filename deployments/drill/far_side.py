@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx
 
-from deployments.drill.world import INTEGRATION, World
+from deployments.drill.scenario import Scenario
+from deployments.drill.world import World
 from watchkeeper.errors import WatchkeeperError
 
 JUDGE = Path(__file__).parents[2] / "watchkeeper" / "sandbox" / "judge.py"
@@ -28,24 +29,34 @@ class FarSide:
 
     world: World
 
-    def set_fault(self, fault: dict[str, Any]) -> None:
-        self._vendor("POST", "/_sim/faults", fault)
+    def break_it(self, scenario: Scenario) -> None:
+        """What the status page says comes first: nobody looks at half a fault."""
+        if scenario.status_page:
+            self._say(scenario.status_page)
+        for fault in scenario.faults:
+            self._vendor("POST", "/_sim/faults", fault)
+        if scenario.wire is not None:
+            self._wires(scenario.wire)
 
-    def clear_faults(self) -> None:
+    def mend_it(self) -> None:
+        self._wires({"mode": "pass"})
         self._vendor("DELETE", "/_sim/faults")
+        self._say("operational")
 
     def freeze(self) -> None:
         """No new records: from here the truth stands still and can be compared."""
         self._vendor("PUT", "/_sim/arrivals", {})
 
-    def status_page(self, state: str) -> None:
-        reply = httpx.put(
-            f"{self.world.status_page}/_sim/status",
-            json={"REST API": state},
-            timeout=5,
-            trust_env=False,
-        )
-        reply.raise_for_status()
+    def _say(self, state: str) -> None:
+        self._put(f"{self.world.status_page}/_sim/status", {"REST API": state})
+
+    def _wires(self, behaviour: dict[str, Any]) -> None:
+        for control in self.world.wires:
+            self._put(control, behaviour)
+
+    @staticmethod
+    def _put(url: str, body: dict[str, Any]) -> None:
+        httpx.put(url, json=body, timeout=5, trust_env=False).raise_for_status()
 
     def requests(self, since: datetime) -> dict[str, Any]:
         """{total, by_second, by_status, by_path, by_caller, by_key, throttled} since then."""
@@ -81,7 +92,7 @@ class FarSide:
                 *("--truth", self.world.vendor),
                 *("--resource", resource),
                 *("--sink-sqlite", str(self.world.home / "watchkeeper.db")),
-                *("--integration", INTEGRATION),
+                *("--integration", self.world.integration),
                 *("--since", _z(since)),
                 *("--until", _z(until)),
             ],

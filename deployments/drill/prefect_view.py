@@ -47,15 +47,36 @@ class PrefectView:
         path = f"/deployments/{found['id']}/create_flow_run"
         self._ask(path, {"state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())})
 
-    def starts(self) -> list[Start]:
-        """Every start and resume of a top-level run of `health` and `respond`."""
+    def deploys(self, deployment: str) -> bool:
+        """Whether the server answers and has this one."""
+        try:
+            self._get(f"/deployments/name/{deployment}")
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def under_way(self) -> set[str]:
+        """The runs that have a process now, or will have one at once."""
+        states = {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}
+        runs = self._ask(
+            "/flow_runs/filter",
+            {"flow_runs": {"state": states, "parent_task_run_id": {"is_null_": True}}},
+        )
+        return {str(run["id"]) for run in runs}
+
+    def starts(self, since: datetime) -> list[Start]:
+        """Every start and resume of a top-level run of `health` and `respond` that began then or
+        later."""
         found: list[Start] = []
         for flow in ("health", "respond"):
             runs = self._ask(
                 "/flow_runs/filter",
                 {
                     "flows": {"name": {"any_": [flow]}},
-                    "flow_runs": {"parent_task_run_id": {"is_null_": True}},
+                    "flow_runs": {
+                        "parent_task_run_id": {"is_null_": True},
+                        "start_time": {"after_": since.isoformat()},
+                    },
                 },
             )
             for run in runs:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from deployments.drill.scenarios import ALL_JOBS, Scenario
+from deployments.drill.scenario import ALL_JOBS, Scenario
 from watchkeeper.incident import Milestone
 
 PAGE_WITHIN_S = 2.0
@@ -36,7 +36,7 @@ class Facts:
     consumers_proven: int = 0
     requests_per_s: dict[str, float] = field(default_factory=dict)
     synced_while_capped: int = 0
-    held_under_cap: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     killed: bool = False
     responders: int = 0
     report: str | None = None
@@ -53,11 +53,12 @@ def failures(scenario: Scenario, facts: Facts) -> list[str]:
         return [f"the incident did not close: {facts.incident['state']}"]
     return [
         *_diagnosis(scenario, facts),
-        *_pages(facts),
+        *(_pages(facts) if scenario.pages else _silence(facts)),
         *_jobs(scenario, facts),
         *_data(scenario, facts),
-        *(_rotation(facts) if scenario.rotates else []),
-        *(_cap(facts) if scenario.caps else []),
+        *(_rotation(facts) if scenario.rotates else _key_left_alone(facts)),
+        *(_held(scenario, facts) if scenario.cleared_after_s is not None else []),
+        *(_cap(facts) if scenario.goes_on else []),
         *(_kill(facts) if scenario.kill else []),
         *_paper(facts),
     ]
@@ -74,7 +75,8 @@ def _diagnosis(scenario: Scenario, facts: Facts) -> list[str]:
     seen = tuple(v for i, v in enumerate(facts.verdicts) if i == 0 or facts.verdicts[i - 1] != v)
     if seen[-len(scenario.verdicts) :] != scenario.verdicts:
         said.append(f"verdicts {seen}, expected {scenario.verdicts}")
-    said += [f"no milestone {m}" for m in Milestone if m.value not in facts.milestones]
+    due = [m for m in Milestone if scenario.pages or m is not Milestone.PAGED]
+    said += [f"no milestone {m}" for m in due if m.value not in facts.milestones]
     order = list(facts.milestones.values())
     if order != sorted(order):
         said.append(f"milestones out of order: {list(facts.milestones)}")
@@ -94,6 +96,15 @@ def _pages(facts: Facts) -> list[str]:
     if paged and facts.opened_at and (paged - facts.opened_at).total_seconds() > PAGE_WITHIN_S:
         late = (paged - facts.opened_at).total_seconds()
         said.append(f"the page went out {late:.1f} s after the incident's row")
+    return said
+
+
+def _silence(facts: Facts) -> list[str]:
+    """Told of this incident, nobody may be woken: neither by our word nor by the pager's."""
+    alerts = facts.pages.get("incidents", {})
+    said = [f"{len(alerts)} pages went out, and nobody was to be woken"] if alerts else []
+    if Milestone.PAGED in facts.milestones:
+        said.append("the timeline tells of a page, and nobody was to be woken")
     return said
 
 
@@ -145,6 +156,17 @@ def _rotation(facts: Facts) -> list[str]:
     return said
 
 
+def _key_left_alone(facts: Facts) -> list[str]:
+    changed = facts.key_promoted_at is not None
+    return ["a key was made current, and ours was good"] if changed else []
+
+
+def _held(scenario: Scenario, facts: Facts) -> list[str]:
+    if facts.held == scenario.holds:
+        return []
+    return [f"held while it lasted: {facts.held}, not {scenario.holds}"]
+
+
 def _cap(facts: Facts) -> list[str]:
     before, during = (
         facts.requests_per_s.get("before", 0.0),
@@ -153,8 +175,6 @@ def _cap(facts: Facts) -> list[str]:
     said = []
     if not 0 < during < before / 2:
         said.append(f"the simulator saw {during:.1f} requests/s under the cap, {before:.1f} before")
-    if facts.held_under_cap != ("paused_job", "paused_job", "rate_cap"):
-        said.append(f"held while the critical sync went on: {facts.held_under_cap}")
     if not facts.synced_while_capped:
         said.append("the critical sync moved nothing while the cap was in force")
     return said

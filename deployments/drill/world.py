@@ -6,46 +6,25 @@ refuses.
 
 from __future__ import annotations
 
-import copy
+import hashlib
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import yaml
+import httpx
 
+from deployments.drill.entry import entry, watch_only
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import clean
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
-
-INTEGRATION = "maintainx@sandbox"
-FIRST_KEY = "test_first_key_4f1c9a77d2"
-ROUTING_KEY = "test0routing0key0of0the0sandbox0"
-
-# What a drill changes in the shipped runbook: clocks run fast, and automation may act.
-OVERLAY: dict[str, Any] = {
-    "rate_limit": {"requests": 1000, "per": "10 s"},
-    "detection": {"confirm_within": "1.5 s"},
-    "verification": {"interval": "1 s", "give_up_after": "60 s"},
-    "caps": {"approval_timeout": "5 min"},
-    "causes": {"api_key_expired": {"soak": "2 s"}, "vendor_outage": {"soak": "2 s"}},
-    "resources": {
-        name: {"list_lag": "3 s", "overlap": "2 s"}
-        for name in ("workorders", "assets", "locations", "users")
-    },
-    "mitigations": {
-        "pause-all-jobs": {"autonomy": "auto"},
-        "pause-deferrable": {"autonomy": "auto"},
-        "emergency-rate-cap": {"autonomy": "auto"},
-        "rotate-key": {"autonomy": "approve"},
-    },
-}
 
 VENDOR: dict[str, Any] = {
     "records": {"workorders": 600, "assets": 80, "locations": 20, "users": 90, "organizations": 1},
@@ -53,7 +32,6 @@ VENDOR: dict[str, Any] = {
     "list_lag_s": 3,
     "rate": {"limit": 2000, "window_s": 10},
     "rate_headers": True,
-    "key": FIRST_KEY,
 }
 
 # How far back from the fault the simulator is asked what was usual.
@@ -70,32 +48,55 @@ CLOCKS_S = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where everything of a running sandbox is."""
+    """Where everything of a running sandbox is. `home` may hold other worlds beside this `folder`.
+
+    `base_url`, `page_url` and `control_url` are what Watchkeeper is told: wires, where there are
+    some; `wires` are where these are told to fail.
+    """
 
     home: Path
+    folder: Path
+    integration: str
     vendor: str
-    api: str
+    base_url: str
     status_page: str
+    page_url: str
+    control_url: str
     service: str
     unit: str
     pager: str
     pager_ca: Path
     processes: Processes
+    wires: tuple[str, ...] = ()
+    second_key: bool = False
 
     @property
     def integrations(self) -> Path:
         return self.home / "integrations.yaml"
 
     def environment(self) -> dict[str, str]:
-        """For every process of the drill: nothing of the user's Watchkeeper or Prefect."""
-        ours = {
-            "WATCHKEEPER_HOME": str(self.home),
-            "WATCHKEEPER_INTEGRATIONS": str(self.integrations),
-            "WATCHKEEPER_PORT": "0",
-            "WATCHKEEPER_FAILPOINTS": "true",
-        }
-        clocks = {f"WATCHKEEPER_{name.upper()}_S": str(s) for name, s in CLOCKS_S.items()}
-        return sealed(os.environ) | ours | clocks
+        return environment(self.home)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a world has beyond the usual. `overrides` are laid over the drill's own overlay."""
+
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    second_key: bool = False
+    wired: bool = False
+
+
+def environment(home: Path) -> dict[str, str]:
+    """For every process of the drill: nothing of the user's Watchkeeper or Prefect."""
+    ours = {
+        "WATCHKEEPER_HOME": str(home),
+        "WATCHKEEPER_INTEGRATIONS": str(home / "integrations.yaml"),
+        "WATCHKEEPER_PORT": "0",
+        "WATCHKEEPER_FAILPOINTS": "true",
+    }
+    clocks = {f"WATCHKEEPER_{name.upper()}_S": str(s) for name, s in CLOCKS_S.items()}
+    return sealed(os.environ) | ours | clocks
 
 
 def sealed(environment: Mapping[str, str]) -> dict[str, str]:
@@ -109,39 +110,61 @@ def sealed(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_world(home: Path, overrides: Mapping[str, Any] | None = None) -> Iterator[World]:
-    """Start the stand-ins and write integrations.yaml and the secrets; end all of them after."""
+def running_world(
+    home: Path, folder: Path, integration: str, setup: Setup | None = None
+) -> Iterator[World]:
+    """Start the stand-ins in `folder` and watch them from `home`; end all of them after."""
+    wanted = setup or Setup()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in ("sandbox", "secrets", "failpoints"):
-        (home / folder).mkdir(exist_ok=True, mode=0o700)
-    with Processes(home / "sandbox") as processes:
-        secret_file, key = _write_secrets(home)
-        config = home / "sandbox" / "vendor.json"
-        config.write_text(json.dumps(VENDOR | {"key": key}))
-        vendor = processes.start(["vendor", "--seed", "7", "--config", str(config)])
-        page = processes.start(["status_page"])
-        ca = home / "sandbox" / "pager-ca.pem"
-        pager = processes.start(["pager", "--ca-file", str(ca)])
-        unit = processes.start(["unit", "--", *_service(vendor["api"], secret_file)])
-        world = World(
-            home=home,
-            vendor=vendor["url"],
-            api=vendor["api"],
-            status_page=page["url"],
-            service=unit["service"],
-            unit=unit["url"],
-            pager=pager["url"],
-            pager_ca=ca,
-            processes=processes,
-        )
-        world.integrations.write_text(yaml.safe_dump(_integrations(world, overrides or {})))
+    for place in (home / "failpoints", folder, folder / "sandbox", folder / "secrets"):
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with Processes(folder / "sandbox") as processes:
+        world = _started(home, folder, integration, wanted, processes)
+        watch_only(world.integrations, {integration: entry(world, wanted.overrides)})
         yield world
+
+
+def _started(
+    home: Path, folder: Path, integration: str, wanted: Setup, processes: Processes
+) -> World:
+    secret_file, key = _write_secrets(folder, integration)
+    config = folder / "sandbox" / "vendor.json"
+    config.write_text(json.dumps(VENDOR | {"key": key}))
+    vendor = processes.start(["vendor", "--seed", "7", "--config", str(config)])
+    if wanted.second_key:
+        _write_secret(folder, "second", _made_key(vendor["url"], "another"))
+    page = processes.start(["status_page"])
+    wires = [_wire(processes, to["url"]) for to in (vendor, page)] if wanted.wired else []
+    base_url = (wires[0]["url"] if wires else vendor["url"]) + urlsplit(vendor["api"]).path
+    page_url = wires[1]["url"] if wires else page["url"]
+    ca = folder / "sandbox" / "pager-ca.pem"
+    pager = processes.start(["pager", "--ca-file", str(ca)])
+    unit = processes.start(["unit", "--", *_service(base_url, secret_file)])
+    return World(
+        home=home,
+        folder=folder,
+        integration=integration,
+        vendor=vendor["url"],
+        base_url=base_url,
+        status_page=page["url"],
+        page_url=page_url,
+        # Another host than the vendor's API, as well as our way to it.
+        control_url=page_url,
+        service=unit["service"],
+        unit=unit["url"],
+        pager=pager["url"],
+        pager_ca=ca,
+        processes=processes,
+        wires=tuple(wire["control"] for wire in wires),
+        second_key=wanted.second_key,
+    )
 
 
 @contextmanager
 def sandbox_world(settings: Settings) -> Iterator[Settings]:
     """For `up --sandbox`: the same world in the user's home, watched at the user's port."""
-    with running_world(settings.home.resolve() / "sandbox") as world:
+    home = settings.home.resolve() / "sandbox"
+    with running_world(home, home, "maintainx@sandbox") as world:
         given = settings.model_fields_set
         ours = {
             "home": world.home,
@@ -157,57 +180,36 @@ def _service(api: str, secret_file: Path) -> list[str]:
     return [*module, "--vendor-url", api, "--secret-file", str(secret_file), "--poll-s", "1"]
 
 
-def _write_secrets(home: Path) -> tuple[Path, str]:
+def _wire(processes: Processes, to: str) -> dict[str, Any]:
+    return processes.start(["wire", "--to", urlsplit(to).netloc])
+
+
+def _made_key(vendor: str, label: str) -> str:
+    made = httpx.post(f"{vendor}/_sim/keys", json={"label": label}, timeout=5, trust_env=False)
+    return str(made.raise_for_status().json()["value"])
+
+
+def first_key(integration: str) -> str:
+    """Of one world alone: found where it should not be, it says whose it is."""
+    return f"test_first_key_{hashlib.sha256(integration.encode()).hexdigest()[:10]}"
+
+
+def routing_key(integration: str) -> str:
+    return f"test0routing0key0{hashlib.sha256(integration.encode()).hexdigest()[:15]}"
+
+
+def _write_secrets(folder: Path, integration: str) -> tuple[Path, str]:
     """The vendor's key file, and the key that it holds now: a sandbox that is started again goes
     on with the key of its last rotation."""
-    for name, value in (("maintainx", FIRST_KEY), ("pager", ROUTING_KEY)):
-        path = home / "secrets" / f"{name}.json"
-        if not path.exists():
-            store = open_rotatable(f"file:{path}", home, lambda: datetime.now(UTC))
-            store.promote(store.offer(clean(value, f"file:{path}")))
-    current = open_rotatable("file:secrets/maintainx.json", home).read("current")
-    return home / "secrets" / "maintainx.json", current.reveal() if current else FIRST_KEY
+    _write_secret(folder, "pager", routing_key(integration))
+    path = _write_secret(folder, "maintainx", first_key(integration))
+    current = open_rotatable(f"file:{path}", folder).read("current")
+    return path, current.reveal() if current else first_key(integration)
 
 
-def _integrations(world: World, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    restart = [sys.executable, "-m", "watchkeeper.sandbox.unitctl", "restart", "--url", world.unit]
-    return {
-        "integrations": {
-            INTEGRATION: {
-                "runbook": "maintainx",
-                "sandbox": True,
-                "base_url": world.api,
-                "status_page_url": world.status_page,
-                "credential": {
-                    "name": "maintainx-api-key",
-                    "reference": "file:secrets/maintainx.json",
-                },
-                "service": {"health_url": f"{world.service}/health"},
-                "consumers": [
-                    {
-                        "name": "integration-service",
-                        "health_url": f"{world.service}/health",
-                        "runtime": {"kind": "command", "restart": restart},
-                    }
-                ],
-                "pager": {
-                    "kind": "pagerduty",
-                    "routing_key": "file:secrets/pager.json",
-                    "base_url": world.pager,
-                    "ca_file": "sandbox/pager-ca.pem",
-                },
-                "overrides": _merged(OVERLAY, overrides),
-            }
-        }
-    }
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = copy.deepcopy(dict(base))
-    for key, value in over.items():
-        inner = both.get(key)
-        if isinstance(inner, dict) and isinstance(value, Mapping):
-            both[key] = _merged(inner, value)
-        else:
-            both[key] = copy.deepcopy(value)
-    return both
+def _write_secret(folder: Path, name: str, value: str) -> Path:
+    path = folder / "secrets" / f"{name}.json"
+    if not path.exists():
+        store = open_rotatable(f"file:{path}", folder, lambda: datetime.now(UTC))
+        store.promote(store.offer(clean(value, f"file:{path}")))
+    return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from watchkeeper.credentials.protocols import RotatableStore, Stage
+from watchkeeper.credentials.protocols import RotatableStore
 from watchkeeper.credentials.references import open_rotatable, open_source
 from watchkeeper.pagers import Pager
 from watchkeeper.pagers.pagerduty import PagerDuty
@@ -14,7 +14,8 @@ from watchkeeper.runtimes import Runtime
 from watchkeeper.runtimes.command import CommandRestart
 from watchkeeper.sinks import Sink
 from watchkeeper.sinks.store import StoreSink
-from watchkeeper.vendor.client import VendorClient, vendor_client
+from watchkeeper.vendor.client import KeyChoice, VendorClient, vendor_client
+from watchkeeper.vendor.guard import MAX_BYTES
 from watchkeeper.vendor.purpose import Purpose
 
 
@@ -48,9 +49,12 @@ def client_of(
     watched: Watched,
     purpose: Purpose,
     *,
-    key_stage: Stage | None = "current",
+    key_stage: KeyChoice = "current",
     dry_run: bool = False,
     deadline_s: float | None = None,
+    max_wait_s: float | None = None,
+    max_bytes: int = MAX_BYTES,
+    consumer: str = "",
 ) -> VendorClient:
     """The one way to the vendor."""
     limit = watched.runbook.thresholds.probe_deadline.total_seconds()
@@ -63,4 +67,7 @@ def client_of(
         key_stage=key_stage,
         dry_run=dry_run,
         deadline_s=deadline_s or limit,
+        max_wait_s=max_wait_s,
+        max_bytes=max_bytes,
+        consumer=consumer,
     )

@@ -18,6 +18,7 @@ from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import gaps, incidents, observations, watermarks
+from watchkeeper.store.observations import Purpose
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -53,15 +54,15 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
     evidence = await look(watch, watched)
     diagnosis = diagnose(evidence, watched.runbook)
     first = None if diagnosis.healthy else evidence.at
-    _keep(watch, evidence)
+    _keep(watch, evidence, Purpose.HEALTH)
     looks, bad = 1, 0 if diagnosis.healthy else 1
     pause_s = rule.confirm_within.total_seconds() / rule.confirming_probes
     confirm = first is not None and not _seen_to(watch, watched)
     while confirm and looks <= rule.confirming_probes:
         await sleep(pause_s)
-        again = await look(watch, watched)
+        again = await look(watch, watched, status_page=True)
         found = diagnose(again, watched.runbook)
-        _keep(watch, again)
+        _keep(watch, again, Purpose.CONFIRMING)
         looks += 1
         if not found.healthy:
             bad, evidence, diagnosis = bad + 1, again, found
@@ -74,9 +75,11 @@ def _seen_to(watch: Watch, watched: Watched) -> bool:
     return found is not None and not found.has_reached(State.RESOLVED)
 
 
-def _keep(watch: Watch, evidence: Evidence) -> None:
+def _keep(watch: Watch, evidence: Evidence, purpose: Purpose) -> None:
+    """A look at what is broken already is evidence of that incident."""
     with watch.store.write() as session:
-        observations.keep(session, evidence)
+        found = incidents.current(session, evidence.integration)
+        observations.keep(session, evidence, found.id if found else None, purpose)
 
 
 def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
@@ -103,6 +106,7 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
         if opened:
             _note_opening(session, incident, found, started, now)
             open_gaps(session, watched, incident, now)
+            observations.tie(session, watched.name, incident.id, found.first_failure_at or now)
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "health")
         return incidents.get(session, incident.id), opened
 

@@ -1,4 +1,4 @@
-"""Asking what is not the vendor's API: our own services' health, and the vendor's status page.
+"""Asking our own services how they are, and reading what the vendor says of itself.
 
 Bodies are foreign: bounded in bytes and time, read strictly, and anything odd means unknown.
 """
@@ -6,31 +6,23 @@ Bodies are foreign: bounded in bytes and time, read strictly, and anything odd m
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import httpx
-
-from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.harmless import harmless
+from watchkeeper.performing.fetching import DEADLINE_S, Fetched, fetch_json
+from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.vendor.strict_json import loads
+from watchkeeper.runbook.model import StatusPage
+from watchkeeper.vendor.status_page import read_status
 
-DEADLINE_S = 5.0
-MAX_BYTES = 2 * 1024 * 1024
+# A fingerprint and nothing else: a service that shows its key here must not have it kept by us.
+_MARK = re.compile(r"[0-9a-f]{8,64}")
 
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What came: a status and a parsed body, or the kind of fault."""
-
-    status: int | None
-    body: Any
-    fault: str | None
-    latency_s: float
+# Of a reading's 160 characters.
+LONGEST_WORD, LONGEST_NAMES = 60, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,46 +37,22 @@ class ServiceHealth:
     latency_s: float
 
 
-async def fetch_json(url: str, deadline_s: float = DEADLINE_S) -> Fetched:
-    """One GET with no credential, no redirects, no proxy. Never raises for what the other side
-    does."""
-    began = time.monotonic()
-
-    def done(status: int | None, body: Any, fault: str | None) -> Fetched:
-        return Fetched(status, body, fault, time.monotonic() - began)
-
-    try:
-        async with (
-            asyncio.timeout(deadline_s),
-            httpx.AsyncClient(trust_env=False) as client,
-            client.stream("GET", url, headers={"accept-encoding": "identity"}) as reply,
-        ):
-            raw = bytearray()
-            async for chunk in reply.aiter_raw():
-                raw += chunk
-                if len(raw) > MAX_BYTES:
-                    return done(reply.status_code, None, "too_large")
-            return done(reply.status_code, loads(bytes(raw)), None)
-    except TimeoutError:
-        return done(None, None, "timeout")
-    except httpx.ConnectError:
-        return done(None, None, "refused")
-    except httpx.HTTPError:
-        return done(None, None, "protocol")
-    except WatchkeeperError:
-        return done(reply.status_code, None, "not_json")
+async def service_health(
+    url: str, fingerprint_field: str = "keyFingerprint", deadline_s: float = DEADLINE_S
+) -> ServiceHealth:
+    return read_health(await fetch_json(url, deadline_s), fingerprint_field)
 
 
-async def service_health(url: str, fingerprint_field: str = "keyFingerprint") -> ServiceHealth:
+def read_health(got: Fetched, fingerprint_field: str = "keyFingerprint") -> ServiceHealth:
     """Reads both shapes of checks that our services use: a mapping by name, or a list."""
-    got = await fetch_json(url)
     body = got.body if isinstance(got.body, dict) else {}
     word = str(body.get("status", ""))
     failing = _failing_checks(body.get("checks"))
     healthy = got.status == 200 and word in ("healthy", "ok", "pass") and not failing
-    said = f"status {word or 'not given'}" + (f"; failing: {', '.join(failing)}" if failing else "")
+    more = f"; failing: {', '.join(failing)}" if failing else ""
+    said = harmless(f"status {word or 'not given'}", LONGEST_WORD) + harmless(more, LONGEST_NAMES)
     shown = body.get(fingerprint_field)
-    fingerprint = shown if isinstance(shown, str) else None
+    fingerprint = shown if isinstance(shown, str) and _MARK.fullmatch(shown) else None
     return ServiceHealth(got.status, healthy, fingerprint, got.fault, said, got.latency_s)
 
 
@@ -98,67 +66,68 @@ def _failing_checks(checks: object) -> list[str]:
     return sorted(name for name, check in named if check.get("status") in (False, "fail"))
 
 
-async def service_reading(watched: Watched, now: Callable[[], datetime]) -> Reading:
-    """Our own integration service. Unhealthy because its vendor check fails is still an answer."""
+async def service_readings(
+    watch: Watch, watched: Watched, deadline_s: float
+) -> tuple[Reading, ...]:
+    """Our own integration service, at each of its health URLs, and the key it shows."""
     service = watched.integration.service
-    assert service is not None
-    at, health = now(), await service_health(service.health_url)
-    outcome = Outcome.DOWN if health.status is None else Outcome.DEGRADED
-    return Reading(
-        probe="service",
-        kind=Kind.SERVICE,
-        target="our service",
-        at=at,
-        outcome=Outcome.OK if health.healthy else outcome,
-        latency_s=health.latency_s,
-        status=health.status,
-        fault=health.fault,
-        detail="" if health.healthy else health.said,
+    if service is None:
+        return ()
+    urls = {"service": service.health_url}
+    urls |= {f"service/{name}": url for name, url in service.health_urls.items()}
+    return tuple(
+        await asyncio.gather(
+            *(_service(watch, watched, name, url, deadline_s) for name, url in urls.items())
+        )
     )
 
 
-async def status_page_reading(watched: Watched, now: Callable[[], datetime]) -> Reading:
-    """The vendor's public word. Only a known state of the named component counts."""
+async def _service(
+    watch: Watch, watched: Watched, name: str, url: str, deadline_s: float
+) -> Reading:
+    service = watched.integration.service
+    field = service.fingerprint_field if service else ""
+    at = watch.now()
+    return health_reading(name, await service_health(url, field, deadline_s), at)
+
+
+def health_reading(name: str, health: ServiceHealth, at: datetime) -> Reading:
+    """Unhealthy because its check of the vendor fails is still an answer."""
+    silent = Outcome.DOWN if health.status is None else Outcome.DEGRADED
+    return Reading(
+        probe=name,
+        kind=Kind.SERVICE,
+        target="our service" if name == "service" else f"our service's {name.partition('/')[2]}",
+        at=at,
+        outcome=Outcome.OK if health.healthy else silent,
+        latency_s=health.latency_s,
+        status=health.status,
+        fault=health.fault,
+        detail="" if health.healthy or health.status is None else health.said,
+        signature=health.fingerprint or "",
+    )
+
+
+async def status_page_reading(watch: Watch, watched: Watched, deadline_s: float) -> Reading:
+    """The vendor's public word."""
     page, url = watched.runbook.status_page, watched.status_url
     assert page is not None and url is not None
-    at, got = now(), await fetch_json(url)
-    outcome, said = read_status(page.kind, got.body, page.component)
+    at = watch.now()
+    return status_reading(page, await fetch_json(url, min(deadline_s, DEADLINE_S)), at)
+
+
+def status_reading(page: StatusPage, got: Fetched, at: datetime) -> Reading:
+    """Only a known state of the named component counts."""
+    told = read_status(page, got.body, at)
     return Reading(
         probe="status_page",
         kind=Kind.STATUS_PAGE,
         target="status page",
         at=at,
-        outcome=outcome if got.status == 200 else Outcome.UNKNOWN,
+        outcome=told.outcome if got.status == 200 else Outcome.UNKNOWN,
         latency_s=got.latency_s,
         status=got.status,
-        fault=got.fault,
-        detail=said,
+        fault=got.fault or ("maintenance" if told.maintenance else None),
+        detail=told.said,
+        skew_s=None if got.date is None else (got.date - at).total_seconds(),
     )
-
-
-_STATES = {
-    "operational": Outcome.OK,
-    "degraded": Outcome.DEGRADED,
-    "degraded_performance": Outcome.DEGRADED,
-    "downtime": Outcome.DOWN,
-    "partial_outage": Outcome.DEGRADED,
-    "major_outage": Outcome.DOWN,
-    "maintenance": Outcome.DEGRADED,
-    "under_maintenance": Outcome.DEGRADED,
-}
-
-
-def read_status(kind: str, body: object, component: str | None) -> tuple[Outcome, str]:
-    """Better Stack's `included` resources or Statuspage v2's `components`, by component name."""
-    if not isinstance(body, dict):
-        return Outcome.UNKNOWN, "the page cannot be read"
-    listed = body.get("included" if kind == "betterstack" else "components")
-    for item in listed if isinstance(listed, list) else []:
-        facts = item.get("attributes", item) if isinstance(item, dict) else {}
-        if not isinstance(facts, dict):
-            continue
-        name = facts.get("public_name", facts.get("name"))
-        if component is not None and name == component:
-            state = str(facts.get("status"))
-            return _STATES.get(state, Outcome.UNKNOWN), f"{component}: {state[:40]}"
-    return Outcome.UNKNOWN, f"the page does not name {component}"

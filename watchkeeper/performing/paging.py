@@ -8,6 +8,7 @@ from watchkeeper.pagers import Page, Pager
 from watchkeeper.pagers import Severity as PagerSeverity
 from watchkeeper.performing.connectors import pager_of
 from watchkeeper.performing.ledger import Duty, perform
+from watchkeeper.performing.quiet import quiet_now
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.model import Rung
@@ -22,13 +23,23 @@ def dedup_key(incident: Incident, level: int) -> str:
     return f"watchkeeper/{incident.integration}/{incident.id}/{opened}/{level}"
 
 
-async def page(watch: Watch, watched: Watched, incident: Incident, rung: Rung) -> None:
-    """Trigger the alert of one rung; sent again, it is the same alert."""
+async def page(
+    watch: Watch, watched: Watched, incident: Incident, rung: Rung, *, announced: bool = False
+) -> bool:
+    """Trigger the alert of one rung; sent again, it is the same alert.
+
+    False where nobody is paged, as while maintenance lasts (`announced`: the vendor tells of its
+    own): the sweep tries again.
+    """
+    quiet = quiet_now(watch, watched.name, announced=announced)
+    if quiet is not None:
+        _note_once(watch, incident, f"nobody is paged: {quiet}")
+        return False
     pager = pager_of(watch, watched)
     key = dedup_key(incident, rung.level)
     if pager is None:
-        _note_no_pager(watch, incident, rung)
-        return
+        _note_once(watch, incident, f"{rung.who} was not paged: no pager is set")
+        return False
 
     async def trigger() -> str:
         await pager.trigger(_page(watched, incident, rung, key))
@@ -40,6 +51,7 @@ async def page(watch: Watch, watched: Watched, incident: Incident, rung: Rung) -
         pages.triggered(session, incident.id, rung.level, rung.who, key, now)
         milestone = Milestone.PAGED if rung.level == 1 else None
         incidents.note(session, incident.id, f"paged {rung.who}", now=now, milestone=milestone)
+    return True
 
 
 async def resolve_pages(watch: Watch, watched: Watched, incident: Incident) -> None:
@@ -82,8 +94,7 @@ def _page(watched: Watched, incident: Incident, rung: Rung, key: str) -> Page:
     )
 
 
-def _note_no_pager(watch: Watch, incident: Incident, rung: Rung) -> None:
-    text = f"{rung.who} was not paged: no pager is set"
+def _note_once(watch: Watch, incident: Incident, text: str) -> None:
     with watch.store.write() as session:
         # The sweep comes by every few seconds; saying it once is enough.
         if text not in {entry.text for entry in incidents.timeline(session, incident.id)}:

@@ -1,193 +1,215 @@
-"""Looking: all probes at once, one deadline, read-only. A failed probe is a reading, not an error."""
+"""One look at an integration: all probes at once, one deadline, read-only.
+
+A failed probe is a reading, not an error. A close look also asks what tells causes apart: as soon
+as the first answers show what is open, the contrast probes that bear on it go out beside the rest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from datetime import datetime
+from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
 
-from watchkeeper.credentials.protocols import Stage
-from watchkeeper.credentials.references import open_rotatable, open_source
-from watchkeeper.errors import UserError, WatchkeeperError
+from watchkeeper.contrasts import as_of_last, worth_asking
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
+from watchkeeper.network.clocks import clock_readings
+from watchkeeper.performing.changing import change_readings
 from watchkeeper.performing.connectors import client_of
-from watchkeeper.performing.health_probe import service_reading, status_page_reading
+from watchkeeper.performing.contrasting import contrast_readings
+from watchkeeper.performing.endpoint_probe import (
+    LARGEST,
+    Asked,
+    ask,
+    probes_of,
+    rate_reading,
+    unsent,
+)
+from watchkeeper.performing.health_probe import service_readings, status_page_reading
+from watchkeeper.performing.measuring import metric_readings
+from watchkeeper.performing.network_probe import network_readings
+from watchkeeper.performing.own_side import key_readings, log_readings, runtime_readings
+from watchkeeper.performing.past import history_readings
+from watchkeeper.performing.standing_data import data_readings
+from watchkeeper.performing.volume import TOTAL, volume_readings
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import ContrastProbe, Probe
-from watchkeeper.vendor.answers import asked_wait_s
-from watchkeeper.vendor.client import Reply, VendorClient
-from watchkeeper.vendor.failures import CallFailed
+
+Readings = tuple[Reading, ...]
+# When to choose the contrasts, as a share of the deadline: what has not answered by then counts as
+# silent for the choice, and still has the rest of the deadline to answer.
+CHOOSE_AT = 0.4
+# By then the questions are out, and nothing of ours keeps them waiting.
+QUESTIONS_OUT_S = 0.03
+# Others get a little less than the deadline, so that their silence is a reading of theirs.
+OTHERS_SHARE = 0.95
 
 
-async def look(watch: Watch, watched: Watched, *, closely: bool = False) -> Evidence:
-    """One look. `closely` adds what tells causes apart: the status page and, where something
-    fails and the vendor does not throttle us, the contrast probes."""
-    at = watch.now()
-    jobs: list[Awaitable[tuple[Reading, ...]]] = [_endpoints(watch, watched)]
-    if watched.integration.service is not None:
-        jobs.append(_one(service_reading(watched, watch.now)))
-    if closely and watched.status_url is not None:
-        jobs.append(_one(status_page_reading(watched, watch.now)))
-    readings = tuple(r for group in await asyncio.gather(*jobs) for r in group)
-    if closely and _worth_contrasting(readings):
-        readings += await _contrasts(watch, watched)
-    slow = watched.runbook.thresholds.slow
-    return Evidence(integration=watched.name, at=at, readings=readings, slow=slow)
+async def look(
+    watch: Watch,
+    watched: Watched,
+    *,
+    closely: bool = False,
+    status_page: bool = False,
+    also: tuple[str, ...] = (),
+) -> Evidence:
+    """One look. It lasts as long as its slowest probe, and never longer than the probes' deadline
+    and the wait for our turn. `status_page`: the vendor's word is read too, as in every close look.
+    `also`: probes that cost, and run since a person asked for them."""
+    at, limit_s = watch.now(), watched.runbook.thresholds.probe_deadline.total_seconds()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(_within(limit_s, part))
+                for part in _beside(
+                    watch, watched, limit_s * OTHERS_SHARE, closely, closely or status_page
+                )
+            ]
+            asking = tasks.create_task(_vendor(watch, watched, limit_s, closely, also, beside[0]))
+            record = tasks.create_task(_recorded(watch, watched, closely, asking))
+    except ExceptionGroup as group:
+        # Whoever tries again looks for our own error, such as Transient, and not for a group.
+        raise group.exceptions[0] from None
+    asked, contrasts = asking.result()
+    readings = [*as_of_last(tuple(a.reading for a in asked), contrasts), *contrasts]
+    readings += [r for part in beside for r in part.result()]
+    readings += [*rate_reading(asked, at), *record.result()]
+    if closely:
+        readings = _with_volume(watch, watched, readings)
+    readings += [*_clocks(readings, watched), *key_readings(watch, watched, _shown(readings))]
+    return Evidence(
+        integration=watched.name,
+        at=at,
+        readings=tuple(readings),
+        slow=watched.runbook.thresholds.slow,
+        tells_missing_key=watched.runbook.auth.tells_missing_key,
+    )
 
 
-async def _one(reading: Awaitable[Reading]) -> tuple[Reading, ...]:
+def _beside(
+    watch: Watch, watched: Watched, limit_s: float, closely: bool, status_page: bool
+) -> Iterable[Awaitable[Readings]]:
+    """What is asked of others than the vendor's API, our own service first."""
+    yield service_readings(watch, watched, limit_s)
+    yield metric_readings(watch, watched, limit_s)
+    if watched.status_url is not None and status_page:
+        yield _one(status_page_reading(watch, watched, limit_s))
+    if closely:
+        yield network_readings(watch, watched, limit_s)
+        yield log_readings(watch, watched)
+        yield runtime_readings(watch, watched)
+
+
+async def _recorded(
+    watch: Watch, watched: Watched, closely: bool, asking: asyncio.Task[Any]
+) -> Readings:
+    """Looked up while the answers are under way, and in a thread, for they are being timed."""
+    await asyncio.wait([asking], timeout=QUESTIONS_OUT_S)
+    return await asyncio.to_thread(_from_tables, watch, watched, closely)
+
+
+def _from_tables(watch: Watch, watched: Watched, closely: bool) -> Readings:
+    """What our own record says; it costs nobody a request."""
+    always = (*data_readings(watch, watched), *history_readings(watch, watched))
+    if not closely:
+        return always
+    return (*always, *change_readings(watch, watched))
+
+
+def _with_volume(watch: Watch, watched: Watched, readings: list[Reading]) -> list[Reading]:
+    """One total of all that we know to ask of the vendor."""
+    told = [r for r in readings if r.kind is Kind.VOLUME]
+    rate = next((r for r in readings if r.kind is Kind.RATE), None)
+    counted = volume_readings(watch, watched, told, rate.bound if rate else None)
+    return [r for r in readings if r not in told or r.probe != TOTAL] + list(counted)
+
+
+async def _vendor(
+    watch: Watch,
+    watched: Watched,
+    limit_s: float,
+    closely: bool,
+    also: tuple[str, ...],
+    service: asyncio.Task[Readings],
+) -> tuple[tuple[Asked, ...], Readings]:
+    """The probes, and the contrasts that they, and our service's own health, call for."""
+    if nothing := unsent(watch, watched, also):
+        return nothing, ()
+    ends = time.monotonic() + limit_s
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            client_of(
+                watch,
+                watched,
+                "probe",
+                deadline_s=limit_s,
+                max_wait_s=limit_s / 2,
+                max_bytes=LARGEST,
+            )
+        )
+        probes = probes_of(watched.runbook, also)
+        asking = [asyncio.create_task(ask(watch, watched, client, probe)) for probe in probes]
+        contrasts: Readings = ()
+        if closely:
+            await asyncio.wait([*asking, service], timeout=limit_s * CHOOSE_AT)
+            told = service.result() if service.done() else ()
+            so_far = _so_far(watched, [t.result() for t in asking if t.done()], told, watch)
+            chosen = worth_asking(so_far, watched.runbook)
+            left_s = max(ends - time.monotonic(), 0.1)
+            contrasts = await contrast_readings(watch, watched, chosen, left_s)
+        return tuple(await asyncio.gather(*asking)), contrasts
+
+
+def _so_far(watched: Watched, asked: list[Asked], told: Readings, watch: Watch) -> Evidence:
+    """The answers that there are; who has not answered yet counts as silent. Without those that
+    cost, for what fails is asked again."""
+    free = {probe.name for probe in probes_of(watched.runbook)}
+    asked = [a for a in asked if a.reading.probe in free]
+    there = {a.reading.probe for a in asked}
+    waiting = tuple(
+        Reading(
+            probe=probe.name,
+            kind=Kind.ENDPOINT,
+            target=probe.path,
+            at=watch.now(),
+            outcome=Outcome.DOWN,
+            latency_s=0.0,
+            fault="timeout",
+            critical=probe.critical,
+        )
+        for probe in probes_of(watched.runbook)
+        if probe.name not in there
+    )
+    return Evidence(
+        integration=watched.name,
+        at=watch.now(),
+        readings=(*(a.reading for a in asked), *waiting, *told),
+        slow=watched.runbook.thresholds.slow,
+    )
+
+
+async def _one(reading: Awaitable[Reading]) -> Readings:
     return (await reading,)
 
 
-def _worth_contrasting(readings: tuple[Reading, ...]) -> bool:
-    endpoints = [r for r in readings if r.kind is Kind.ENDPOINT]
-    throttled = any(r.status == 429 for r in endpoints)
-    return not throttled and not all(r.succeeded for r in endpoints)
-
-
-async def _endpoints(watch: Watch, watched: Watched) -> tuple[Reading, ...]:
-    """A key of ours that cannot be read is a reading too: it must wake somebody, not end a check."""
-    slow_s = watched.runbook.thresholds.slow.total_seconds()
+async def _within(limit_s: float, part: Awaitable[Readings]) -> Readings:
+    """A part that is not done in time says nothing."""
     try:
-        open_source(watched.integration.credential.reference, watch.secrets_base).read()
-    except UserError as error:
-        return tuple(_unsent(probe, watch.now(), str(error)) for probe in watched.runbook.probes)
-    async with client_of(watch, watched, "probe") as client:
-        return tuple(
-            await asyncio.gather(
-                *(_endpoint(client, probe, watch.now(), slow_s) for probe in watched.runbook.probes)
-            )
-        )
+        async with asyncio.timeout(limit_s):
+            return await part
+    except TimeoutError:
+        return ()
 
 
-async def _endpoint(client: VendorClient, probe: Probe, at: datetime, slow_s: float) -> Reading:
-    began = time.monotonic()
-    try:
-        reply = await client.get(probe.path)
-    except CallFailed as error:
-        return _silent(probe, at, error, time.monotonic() - began)
-    return judge(probe, reply, at, slow_s)
-
-
-def judge(probe: Probe, reply: Reply, at: datetime, slow_s: float) -> Reading:
-    """One answer by itself. A 200 that is not what the vendor serves is no success."""
-    outcome, detail = Outcome.DOWN, ""
-    if 200 <= reply.status < 300:
-        outcome, detail = _shape(probe, reply)
-        if outcome is Outcome.OK and reply.latency_s > slow_s:
-            outcome = Outcome.DEGRADED
-    elif reply.status == 429:
-        outcome = Outcome.DEGRADED
-    elif reply.status == 401:
-        detail = "the key was refused" if _is_json(reply) else "no key was seen"
-    return Reading(
-        probe=probe.name,
-        kind=Kind.ENDPOINT,
-        target=probe.path,
-        at=at,
-        outcome=outcome,
-        latency_s=reply.latency_s,
-        status=reply.status,
-        fault=None,
-        detail=detail,
-        critical=probe.critical,
-        wait_s=asked_wait_s(reply) if reply.status == 429 else None,
-        skew_s=None if reply.date is None else (reply.date - at).total_seconds(),
+def _clocks(readings: list[Reading], watched: Watched) -> Readings:
+    endpoints = tuple(r for r in readings if r.kind is Kind.ENDPOINT)
+    second = next(
+        (r.skew_s for r in readings if r.kind is not Kind.ENDPOINT and r.skew_s is not None), None
     )
+    return clock_readings(endpoints, second, watched.runbook)
 
 
-def _is_json(reply: Reply) -> bool:
-    return "json" in reply.headers.get("content-type", "")
-
-
-def _shape(probe: Probe, reply: Reply) -> tuple[Outcome, str]:
-    if probe.envelope is None:
-        return Outcome.OK, ""
-    try:
-        body = reply.json()
-    except WatchkeeperError:
-        return Outcome.DOWN, "the body is not the JSON that was asked for"
-    if not isinstance(body, dict) or not isinstance(body.get(probe.envelope), list):
-        return Outcome.DOWN, f"the body has no list {probe.envelope!r}"
-    return Outcome.OK, ""
-
-
-def _unsent(probe: Probe, at: datetime, why: str) -> Reading:
-    return Reading(
-        probe=probe.name,
-        kind=Kind.ENDPOINT,
-        target=probe.path,
-        at=at,
-        outcome=Outcome.DOWN,
-        latency_s=0.0,
-        fault="no key of ours",
-        detail=why,
-        critical=probe.critical,
-    )
-
-
-def _silent(probe: Probe, at: datetime, error: CallFailed, waited_s: float) -> Reading:
-    return Reading(
-        probe=probe.name,
-        kind=Kind.ENDPOINT,
-        target=probe.path,
-        at=at,
-        outcome=Outcome.DOWN,
-        latency_s=waited_s,
-        fault=error.kind,
-        critical=probe.critical,
-    )
-
-
-async def _contrasts(watch: Watch, watched: Watched) -> tuple[Reading, ...]:
-    probes = [p for p in watched.runbook.contrast_probes if _possible(watch, watched, p)]
-    return tuple(await asyncio.gather(*(_contrast(watch, watched, p) for p in probes)))
-
-
-def _possible(watch: Watch, watched: Watched, probe: ContrastProbe) -> bool:
-    """Another key can only be tried where one has been offered."""
-    if probe.varies != "other_key":
-        return True
-    reference = watched.integration.credential.reference
-    try:
-        return open_rotatable(reference, watch.secrets_base).read("pending") is not None
-    except UserError:
-        return False
-
-
-async def _contrast(watch: Watch, watched: Watched, probe: ContrastProbe) -> Reading:
-    stage: Stage | None = "pending" if probe.varies == "other_key" else None
-    return await try_key(watch, watched, stage, probe.varies, probe.path)
-
-
-async def try_key(
-    watch: Watch, watched: Watched, stage: Stage | None, name: str, path: str
-) -> Reading:
-    """One read with the key of a stage (None: with no key at all)."""
-    at, began = watch.now(), time.monotonic()
-    async with client_of(watch, watched, "probe", key_stage=stage) as client:
-        try:
-            reply = await client.get(path)
-        except CallFailed as error:
-            return Reading(
-                probe=name,
-                kind=Kind.CONTRAST,
-                target=path,
-                at=at,
-                outcome=Outcome.DOWN,
-                latency_s=time.monotonic() - began,
-                fault=error.kind,
-            )
-    good = 200 <= reply.status < 300
-    return Reading(
-        probe=name,
-        kind=Kind.CONTRAST,
-        target=path,
-        at=at,
-        outcome=Outcome.OK if good else Outcome.DOWN,
-        latency_s=reply.latency_s,
-        status=reply.status,
-        detail=f"with {'no key' if stage is None else f'the {stage} key'}",
-    )
+def _shown(readings: list[Reading]) -> Mapping[str, str | None]:
+    """Whose health answer shows which key's fingerprint."""
+    return {r.probe: r.signature or None for r in readings if r.kind is Kind.SERVICE and r.answered}

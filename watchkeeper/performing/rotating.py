@@ -11,17 +11,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from watchkeeper.changes import ChangeKind
 from watchkeeper.effects import CONSUMER_RESTART, KEY_PROMOTE
 from watchkeeper.errors import Permanent, Transient
 from watchkeeper.evidence import Reading
 from watchkeeper.incident import Incident
 from watchkeeper.performing.connectors import keys_of, runtime_of
+from watchkeeper.performing.endpoint_probe import probes_of, try_key
 from watchkeeper.performing.health_probe import ServiceHealth, service_health
 from watchkeeper.performing.ledger import Duty, perform
-from watchkeeper.performing.probing import try_key
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Consumer, Watched
-from watchkeeper.store import effects
+from watchkeeper.store import changes, effects
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -62,8 +63,9 @@ async def test_offered(watch: Watch, watched: Watched) -> KeyTest:
     fingerprint = offered(watch, watched)
     if fingerprint is None:
         raise Permanent(f"no key is offered for {watched.name}: watchkeeper key offer")
+    probes = [probe for probe in probes_of(watched.runbook) if probe.method != "POST"]
     readings = await asyncio.gather(
-        *(try_key(watch, watched, "pending", p.name, p.path) for p in watched.runbook.probes)
+        *(try_key(watch, watched, "pending", p.name, p.path) for p in probes)
     )
     return KeyTest(fingerprint, all(r.succeeded for r in readings), tuple(readings))
 
@@ -83,6 +85,25 @@ async def promote(watch: Watch, duty: Duty, watched: Watched, fingerprint: str) 
 
     target = f"{watched.integration.credential.name}:{fingerprint}"
     await perform(watch, duty, KEY_PROMOTE, target, do, read_back)
+    _post_change(watch, duty, watched, fingerprint)
+
+
+def _post_change(watch: Watch, duty: Duty, watched: Watched, fingerprint: str) -> None:
+    """Our own rotation is a change as anybody's: posted once, whoever dies in between."""
+    what = f"{watched.integration.credential.name} is {fingerprint} (INC-{duty.incident_id})"
+    with watch.store.write() as session:
+        now = watch.now()
+        if not changes.posted(session, watched.name, what, "rotation"):
+            changes.add(
+                session,
+                integration=watched.name,
+                kind=ChangeKind.KEY,
+                what=what,
+                who="watchkeeper",
+                at=now,
+                now=now,
+                source="rotation",
+            )
 
 
 async def restart_consumer(

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation import LeaseKind
+from watchkeeper.performing.quiet import quiet_now
 from watchkeeper.performing.responding import lock_name
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import (
@@ -62,6 +63,7 @@ def _integration(session: Session, watch: Watch, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "incident": found.id if found else None,
+        "quiet": quiet_now(watch, name),
         "jobs": [
             {"name": job.name, "desired": job.desired, "by": job.changed_by, "why": job.reason}
             for job in jobs.listed(session, name)

@@ -16,9 +16,11 @@ from functools import partial
 from watchkeeper.escalation import due_rungs
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation import Lease
+from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.leasing import end_lease
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import page, resolve_pages
+from watchkeeper.performing.quiet import waited_from
 from watchkeeper.performing.reporting import report_is_final, write_report
 from watchkeeper.performing.responding import Executor, dispatch, wake
 from watchkeeper.performing.watch import Watch
@@ -47,6 +49,7 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
             said += await _tried(partial(_staff, watch, incident, executor))
         for incident in _owing_a_report(watch):
             said += await _tried(partial(_write_report, watch, incident))
+        said += await _tried(partial(_forget, watch))
     finally:
         with watch.store.write() as session:
             locks.release(session, "sweep", fence, watch.now())
@@ -108,11 +111,11 @@ async def _call_people(watch: Watch, incident: Incident) -> list[str]:
         return []
     paged = min([p.triggered_at for p in called if p.triggered_at is not None], default=None)
     seen = min([p.acknowledged_at for p in called if p.acknowledged_at is not None], default=None)
-    due = due_rungs(watched.runbook, incident, paged, seen, watch.now())
+    waited = waited_from(watch, watched.name, paged)
+    due = due_rungs(watched.runbook, incident, waited, seen, watch.now())
     missing = [rung for rung in due if rung.level not in {p.level for p in called}]
-    for rung in missing:
-        await page(watch, watched, incident, rung)
-    return [f"INC-{incident.id}: called {rung.who}" for rung in missing]
+    woken = [rung for rung in missing if await page(watch, watched, incident, rung)]
+    return [f"INC-{incident.id}: called {rung.who}" for rung in woken]
 
 
 async def _wake(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
@@ -138,6 +141,11 @@ def _owing_a_report(watch: Watch) -> list[Incident]:
 async def _write_report(watch: Watch, incident: Incident) -> list[str]:
     write_report(watch, watch.integration(incident.integration), incident.id)
     return [f"INC-{incident.id}: wrote its report"]
+
+
+async def _forget(watch: Watch) -> list[str]:
+    count = forget_old(watch)
+    return [f"forgot {count} old readings"] if count else []
 
 
 def wants_responder(incident: Incident, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import incidents, observations
+from watchkeeper.store.observations import Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,9 @@ class Triage:
     diagnosis: Diagnosis
 
 
-async def triage(watch: Watch, watched: Watched) -> Triage:
-    """Read-only. Needs neither an incident nor Prefect."""
-    evidence = await look(watch, watched, closely=True)
+async def triage(watch: Watch, watched: Watched, *, also: tuple[str, ...] = ()) -> Triage:
+    """Read-only, but for the probes in `also`, which cost. Needs neither an incident nor Prefect."""
+    evidence = await look(watch, watched, closely=True, also=also)
     return Triage(evidence, diagnose(evidence, watched.runbook))
 
 
@@ -43,7 +44,7 @@ def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
     """
     now = watch.now()
     with watch.store.write() as session:
-        observations.keep(session, found.evidence, incident.id)
+        observations.keep(session, found.evidence, incident.id, Purpose.TRIAGE)
         if found.diagnosis.causes or incident.cause is None:
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "watchkeeper")
         text = words(found, incident)

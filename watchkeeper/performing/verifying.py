@@ -15,6 +15,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.model import Resource
 from watchkeeper.store import observations, watermarks
+from watchkeeper.store.observations import Purpose
 from watchkeeper.vendor.listing import pages
 from watchkeeper.verification import Flow, Look, Recovery, recovered
 
@@ -36,9 +37,10 @@ async def verify(
     looks: tuple[Look, ...] = ()
     while True:
         evidence = await look(watch, watched)
-        looks += (Look(evidence.at, diagnose(evidence, watched.runbook)),)
+        looks += (Look(evidence.at, diagnose(evidence.of_now(), watched.runbook)),)
         with watch.store.write() as session:
-            observations.keep(session, evidence, incident.id if incident else None)
+            number = incident.id if incident else None
+            observations.keep(session, evidence, number, Purpose.VERIFYING)
         waited = watch.now() - began
         verdict = recovered(looks, (), rule)
         if verdict.holds and waited >= soak:

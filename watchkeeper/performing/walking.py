@@ -45,7 +45,8 @@ async def sync(watch: Watch, watched: Watched, resource_name: str) -> Walked:
         mark = watermarks.get(session, watched.name, resource_name)
     since = walk_since(resource, mark.at if mark else None)
     count, rows, newest = 0, 0, mark.at if mark else None
-    async with client_of(watch, watched, "live") as client:
+    job = watched.runbook.job_of(resource_name)
+    async with client_of(watch, watched, "live", consumer=job) as client:
         async for page in pages(client, resource, since, None):
             sink.write(resource_name, page.items, _nothing)
             count, rows = count + 1, rows + len(page.items)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from watchkeeper.errors import UserError
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.load import load_integrations, named_integrations, watch
 from watchkeeper.settings import Settings
@@ -48,6 +49,17 @@ class Watch:
     def integration(self, name: str) -> Watched:
         """The integration with its runbook. Raises UserError naming the ones there are."""
         return watch(name, self.settings.integrations, self.settings.runbooks)
+
+    def jobs_there(self, tell: Callable[[str], None]) -> dict[str, str]:
+        """The jobs of all integrations, name -> criticality. One whose entry cannot be read is
+        told and left out: it must not end the watch over the others."""
+        found: dict[str, str] = {}
+        for name in self.named:
+            try:
+                found |= {job.name: job.criticality for job in self.integration(name).runbook.jobs}
+            except UserError as error:
+                tell(f"{name} is not watched: {str(error).splitlines()[0]}")
+        return found
 
     def registered(self, name: str) -> Watched:
         """The same, with its rows made in the database: jobs keep the state they have."""

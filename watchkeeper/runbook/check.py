@@ -6,8 +6,7 @@ place does not hide a wrong name in another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 from watchkeeper.runbook.check_values import VALUE_CHECKS
 from watchkeeper.runbook.document import Document, Loc
@@ -15,33 +14,39 @@ from watchkeeper.runbook.model import CauseRule
 from watchkeeper.runbook.overrides import NAMED_BY
 from watchkeeper.runbook.problems import Problem, quoted, unknown
 from watchkeeper.runbook.shape import well_formed
+from watchkeeper.signs import FAMILIES, SIGNS
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """The names that a symptom table may use."""
-
-    symptoms: frozenset[str]
-    confirmations: frozenset[str]
-
-
-def cross_problems(document: Document, vocabulary: Vocabulary) -> list[Problem]:
+def cross_problems(document: Document) -> list[Problem]:
     """Every disagreement within a runbook, each at the line that a person would mend."""
-    found = list(_vocabulary(document, vocabulary))
-    for check in _CHECKS:
-        found += check(document)
-    return found
+    return [problem for check in _CHECKS for problem in check(document)]
 
 
-def _vocabulary(document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
+def _signs(document: Document) -> Iterator[Problem]:
+    """Every sign that the symptom table names is one of the vocabulary."""
+    known = {"metric": _names(document, "metrics"), "log": _names(document, "logs")}
     for at, cause in well_formed(document, "causes", CauseRule):
-        if cause.symptom not in vocabulary.symptoms:
-            message = unknown(cause.symptom, "symptom", vocabulary.symptoms)
-            yield document.problem((*at, "symptom"), message)
-        for index, name in enumerate(cause.confirm):
-            if name not in vocabulary.confirmations:
-                message = unknown(name, "confirmation", vocabulary.confirmations)
-                yield document.problem((*at, "confirm", index), message)
+        for field in ("symptom", "unless", "confirm", "supported_by"):
+            for where, name in _texts(getattr(cause, field), (*at, field)):
+                if fault := _unknown_sign(name, known):
+                    yield document.problem(where, fault)
+
+
+def _texts(value: object, at: Loc) -> Iterator[tuple[Loc, str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, tuple):
+        for index, part in enumerate(value):
+            yield from _texts(part, (*at, index))
+
+
+def _unknown_sign(name: str, known: Mapping[str, set[str]]) -> str | None:
+    family, colon, about = name.partition(":")
+    if not colon:
+        return None if name in SIGNS else unknown(name, "sign", SIGNS)
+    if family not in FAMILIES:
+        return unknown(family, "family of signs", FAMILIES)
+    return None if about in known[family] else unknown(about, family, known[family])
 
 
 def _named_once(document: Document) -> Iterator[Problem]:
@@ -88,6 +93,7 @@ def _severity_levels(document: Document) -> Iterator[Problem]:
 
 
 _CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
+    _signs,
     _severity_levels,
     _named_once,
     _references,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from watchkeeper.runbook.document import Document, Loc
 from watchkeeper.runbook.integration import Integration, Watched
 from watchkeeper.runbook.problems import Problem, unknown
+from watchkeeper.runbook.telemetry import MetricsText, PrometheusServer
 
 LOOPBACK = "a sandbox stays on loopback: http://127.0.0.1:PORT is wanted"
 HTTPS = "a live integration speaks https with everyone outside: https:// is wanted"
@@ -77,10 +78,16 @@ def _urls(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
     """Each address in the entry, and whether it is one of our own services'."""
     yield ("base_url",), integration.base_url, False
     yield ("status_page_url",), integration.status_page_url, False
+    yield ("control_url",), integration.control_url, False
+    yield ("direct_url",), integration.direct_url, False
     if integration.pager:
         yield ("pager", "base_url"), integration.pager.base_url, False
     if integration.service:
         yield ("service", "health_url"), integration.service.health_url, True
+        for name, url in integration.service.health_urls.items():
+            yield ("service", "health_urls", name), url, True
+        if isinstance(integration.service.metrics, MetricsText | PrometheusServer):
+            yield ("service", "metrics", "url"), integration.service.metrics.url, True
     for index, consumer in enumerate(integration.consumers):
         yield ("consumers", index, "health_url"), consumer.health_url, True
 
@@ -107,4 +114,5 @@ def _on_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        # A name under .invalid never resolves: so that the look-up can be rehearsed as well.
+        return host == "localhost" or host.endswith(".invalid")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 
 from watchkeeper.runbook.document import Document
-from watchkeeper.runbook.model import Detection, Mitigation, Resource, Rung
+from watchkeeper.runbook.model import (
+    CauseRule,
+    ContrastProbe,
+    Detection,
+    Mitigation,
+    Resource,
+    Rung,
+)
 from watchkeeper.runbook.problems import Problem
 from watchkeeper.runbook.shape import alone, well_formed
+from watchkeeper.runbook.signals import Log, Metric
 
 
 def _mitigations(document: Document) -> Iterator[Problem]:
@@ -50,7 +59,7 @@ def _detection(document: Document) -> Iterator[Problem]:
 def _pages(document: Document) -> Iterator[Problem]:
     most = document.get(("max_page_size",))
     for at, resource in well_formed(document, "resources", Resource):
-        if isinstance(most, int) and resource.page_size > most:
+        if isinstance(most, int) and resource.limit_param and resource.page_size > most:
             message = (
                 f"{resource.page_size} is not allowed; the vendor serves at most {most} a page"
             )
@@ -67,10 +76,52 @@ def _clocks(document: Document) -> Iterator[Problem]:
             yield document.problem((*at, "overlap"), "0 is not allowed: rows at the edge get lost")
 
 
+def _causes(document: Document) -> Iterator[Problem]:
+    for at, rule in well_formed(document, "causes", CauseRule):
+        total, milder = rule.severity_when_total, rule.severity_when_not_critical
+        if total is not None and total > rule.severity:
+            message = (
+                f"{total} is not allowed; where all fails it is no milder: 1 to {rule.severity}"
+            )
+            yield document.problem((*at, "severity_when_total"), message)
+        if milder is not None and milder < rule.severity:
+            message = f"{milder} is not allowed; it is no graver there: {rule.severity} to 4"
+            yield document.problem((*at, "severity_when_not_critical"), message)
+
+
+def _measures(document: Document) -> Iterator[Problem]:
+    for at, metric in well_formed(document, "metrics", Metric):
+        if metric.kind == "share" and metric.of is None:
+            yield document.problem((*at, "of"), "is missing; a share is of another counter")
+    for at, contrast in well_formed(document, "contrast_probes", ContrastProbe):
+        if contrast.path is None and contrast.varies not in ("again", "description"):
+            yield document.problem((*at, "path"), "is missing; the path to ask is wanted")
+
+
+def _patterns(document: Document) -> Iterator[Problem]:
+    for at, log in well_formed(document, "logs", Log):
+        for field, groups in (("pattern", None), ("kind_pattern", 1), ("consumer_pattern", 1)):
+            if fault := _pattern_fault(getattr(log, field), groups):
+                yield document.problem((*at, field), fault)
+
+
+def _pattern_fault(pattern: str | None, groups: int | None) -> str | None:
+    if pattern is None:
+        return None
+    try:
+        found = re.compile(pattern).groups
+    except re.error as error:
+        return f"is no regular expression: {error}"
+    return None if groups in (None, found) else f"{found} groups; one is wanted, what to count by"
+
+
 VALUE_CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     _mitigations,
     _ladder,
     _detection,
     _pages,
     _clocks,
+    _causes,
+    _measures,
+    _patterns,
 )

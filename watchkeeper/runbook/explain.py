@@ -1,18 +1,20 @@
-"""A runbook in a screenful of words: what `watchkeeper runbook check` prints when all is well."""
+"""A runbook in words: what `watchkeeper runbook check` prints when all is well."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from watchkeeper.runbook.durations import words
+from watchkeeper.runbook.explain_vendor import vendor_lines
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.model import CauseRule, Criticality, Runbook
+from watchkeeper.runbook.telemetry import Service
 
 _CRITICALITIES: tuple[Criticality, ...] = ("critical", "normal", "deferrable")
 
 
 def explain(subject: Watched | Runbook) -> str:
-    """Vendor, probes, causes with what is done about them, jobs, caps; plain text."""
+    """Vendor, probes, resources, severities, causes with what is done about them, jobs, caps."""
     if isinstance(subject, Watched):
         return "\n".join([*_integration(subject), *_runbook(subject.runbook)])
     return "\n".join(_runbook(subject))
@@ -22,19 +24,40 @@ def _integration(watched: Watched) -> Iterator[str]:
     integration = watched.integration
     kind = "sandbox" if integration.sandbox else "live"
     yield f"{watched.name} ({kind}) at {watched.base_url}"
-    yield f"  key {integration.credential.name} in {integration.credential.reference}"
+    credential = integration.credential
+    yield f"  key {credential.name} in {credential.reference}"
+    if credential.second is not None:
+        yield f"  a second key in {credential.second}, tried only to tell causes apart"
     consumers = ", ".join(consumer.name for consumer in integration.consumers)
     yield f"  consumers of the key: {consumers or 'none'}"
+    if integration.service is None:
+        yield "  our service: none, so that its faults cannot be told from the vendor's"
+    else:
+        yield from _service(integration.service)
+    yield f"  pager: {integration.pager.kind if integration.pager else 'none'}"
+
+
+def _service(service: Service) -> Iterator[str]:
+    more = "".join(f", {name} {url}" for name, url in service.health_urls.items())
+    yield f"  our service: {service.health_url}{more}"
+    sources = {
+        "metrics": service.metrics and service.metrics.kind,
+        "logs": service.logs and service.logs.kind,
+        "runtime": service.runtime and service.runtime.kind,
+        "disk": service.disk and service.disk.path,
+    }
+    for name, source in sources.items():
+        yield f"    {name} from {source}" if source else f"    {name}: no source"
 
 
 def _runbook(runbook: Runbook) -> Iterator[str]:
-    rate = f"{runbook.rate_limit.requests} requests per {words(runbook.rate_limit.per)}"
-    yield f"{runbook.display_name} ({runbook.vendor}), {rate}"
-    yield "probes"
-    for probe in runbook.probes:
-        yield f"  {probe.name}: GET {probe.path}{' (critical)' if probe.critical else ''}"
-    for contrast in runbook.contrast_probes:
-        yield f"  {contrast.name}: GET {contrast.path} ({contrast.varies.replace('_', ' ')})"
+    yield from vendor_lines(runbook)
+    yield "severities"
+    for level in sorted(runbook.severity, key=lambda level: level.level):
+        within = level.respond_within
+        clock = within if isinstance(within, str) else words(within)
+        pages = "pages" if level.pages else "wakes nobody"
+        yield f"  {level.level} is {level.word}: {level.definition} ({clock}, {pages})"
     yield "causes"
     for rule in runbook.causes:
         yield f"  {rule.cause}: {_severity(rule, runbook)} -> {_actions(rule, runbook)}"
@@ -43,21 +66,43 @@ def _runbook(runbook: Runbook) -> Iterator[str]:
         names = [job.name for job in runbook.jobs if job.criticality == criticality]
         if names:
             yield f"  {criticality}: {', '.join(names)}"
+    yield from _clocks(runbook)
     yield "caps"
     yield from _caps(runbook)
 
 
 def _severity(rule: CauseRule, runbook: Runbook) -> str:
     word = runbook.severity_level(rule.severity).word
-    if rule.severity_when_not_critical is None:
-        return word
-    milder = runbook.severity_level(rule.severity_when_not_critical).word
-    return f"{word} ({milder} where nothing critical fails)"
+    others = [
+        f"{runbook.severity_level(level).word} where {when}"
+        for level, when in (
+            (rule.severity_when_total, "no endpoint answers well"),
+            (rule.severity_when_not_critical, "nothing critical fails"),
+        )
+        if level is not None
+    ]
+    return f"{word} ({', '.join(others)})" if others else word
 
 
 def _actions(rule: CauseRule, runbook: Runbook) -> str:
     found = map(runbook.mitigation, rule.mitigations)
     return ", ".join(f"{action.name} [{action.autonomy}]" for action in found) or "people only"
+
+
+def _clocks(runbook: Runbook) -> Iterator[str]:
+    found, proven = runbook.detection, runbook.verification
+    yield "clocks"
+    looks = found.confirming_probes + 1
+    yield f"  an incident: {found.needed} of {looks} looks fail, within {words(found.confirm_within)}"
+    yield f"  closed, it comes back within {words(found.reopen_within)}"
+    every, patience = words(proven.interval), words(proven.give_up_after)
+    yield f"  a repair: {proven.probes_in_a_row} good looks, every {every}, for up to {patience}"
+    rungs = ", ".join(
+        f"{rung.who} {f'after {words(rung.after)}' if rung.after else 'at once'}"
+        for rung in runbook.escalation
+    )
+    yield f"  called: {rungs or 'nobody'}"
+    yield "  in maintenance, ours or the vendor's announced one, incidents open and nobody is paged"
 
 
 def _caps(runbook: Runbook) -> Iterator[str]:

@@ -82,6 +82,8 @@ class Integration(Frozen):
     status_page_url: Url | None = None
     # Another address than the runbook's `control`: reachable whenever our network is well.
     control_url: Url | None = None
+    # The vendor's own address where base_url is a gateway of ours; the runbook's when left out.
+    direct_url: Url | None = None
     organisation: int | None = None
     credential: Credential
     sink: Sink = Sink()
@@ -123,4 +125,17 @@ class Watched(Frozen):
 
     @property
     def control_url(self) -> str | None:
-        return self.integration.control_url or self.runbook.control
+        """A rehearsal stays on loopback: the runbook's is not for it."""
+        inherited = None if self.integration.sandbox else self.runbook.control
+        return self.integration.control_url or inherited
+
+    @property
+    def direct_url(self) -> str | None:
+        """The vendor's own address, where another stands between it and us."""
+        entry = self.integration
+        if entry.direct_url is not None:
+            return entry.direct_url
+        gateway = entry.base_url is not None and not entry.sandbox
+        return (
+            self.runbook.base_url if gateway and entry.base_url != self.runbook.base_url else None
+        )

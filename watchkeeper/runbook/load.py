@@ -10,10 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from watchkeeper.diagnosis import CONFIRMATIONS, SYMPTOMS
 from watchkeeper.errors import UserError
 from watchkeeper.runbook.base import Frozen
-from watchkeeper.runbook.check import Vocabulary, cross_problems
+from watchkeeper.runbook.check import cross_problems
 from watchkeeper.runbook.check_integration import entry_problems, watched_problems
 from watchkeeper.runbook.document import Document
 from watchkeeper.runbook.integration import Integration, Watched
@@ -23,7 +22,6 @@ from watchkeeper.runbook.problems import BadFile, Problem, unknown
 from watchkeeper.runbook.shape import shaped
 from watchkeeper.runbook.yaml_lines import read_document
 
-VOCABULARY = Vocabulary(frozenset(SYMPTOMS), frozenset(CONFIRMATIONS))
 SHIPPED_RUNBOOKS = Path(__file__).resolve().parents[2] / "runbooks"
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -87,7 +85,7 @@ def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watche
 def _runbook(path: Path, overrides: Document) -> tuple[Runbook | None, list[Problem]]:
     document = lay_over(read_document(path), overrides)
     runbook, problems = shaped(Runbook, document)
-    disagreements = cross_problems(document, VOCABULARY)
+    disagreements = cross_problems(document)
     told = {(problem.path, problem.field) for problem in disagreements}
     return runbook, [p for p in problems if (p.path, p.field) not in told] + disagreements
 

@@ -7,9 +7,9 @@ Every value here is frozen data. The symptom and confirmation names are the publ
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from watchkeeper.runbook.base import Duration, Frozen, Name, Path, SignName, Span, Url
 from watchkeeper.runbook.signals import Log, Metric, Volume
@@ -99,18 +99,28 @@ class ContrastProbe(Frozen):
 class Resource(Frozen):
     """A list the vendor serves, and what it takes to have all of it.
 
-    `paging`: by a cursor out of the answer's `cursor_field` (`offset_cursor`: rows may shift
-    between two pages), by a `page_number` that counts from `first_page` in `cursor_param`, or
-    `none`. With page numbers `cursor_field` may name the number of the last page (`total_pages`) or
-    of the next; null: the list ends with a page that is not full.
+    `envelope`: the member of the answer that holds the records; null where the body itself is the
+    list. A member within another is written `meta.next`, here and in cursor_field.
 
-    `version_field` is null where its records carry no time of change. Without `since_param` the
-    list is walked whole.
+    `paging`: by a cursor out of the answer's cursor_field (`offset_cursor`: rows may shift between
+    two pages), by a `page_number` that counts from first_page in cursor_param, or `none`.
+
+    `cursor_field`: null only with page numbers, and with them as a rule: the list then ends with a
+    page shorter than one before it. Where it is named, cursor_means says what stands there.
+
+    `cursor_means`: `last_page` its number, `page_count` how many there are (not the same where they
+    count from 0), `next_page` its number or a link to it, null at the end, `more` true or false.
+
+    `limit_param`: null where the vendor takes no page size; so it is with paging `none`.
+
+    `version_field`: null where its records carry no time of change.
+
+    `since_param`: without it the list is walked whole.
     """
 
     name: Name
     path: Path
-    envelope: str
+    envelope: str | None
     item_path: Path | None = None
     item_envelope: str | None = None
     id_field: str = "id"
@@ -118,8 +128,9 @@ class Resource(Frozen):
     paging: Literal["cursor", "offset_cursor", "page_number", "none"] = "cursor"
     cursor_param: str = "cursor"
     cursor_field: str | None = "nextCursor"
+    cursor_means: Literal["last_page", "page_count", "next_page", "more"] = "last_page"
     first_page: int = Field(default=1, ge=0, le=1)
-    limit_param: str = "limit"
+    limit_param: str | None = "limit"
     page_size: int = Field(default=100, ge=1)
     since_param: str | None = None
     until_param: str | None = None
@@ -127,6 +138,25 @@ class Resource(Frozen):
     sort: str | None = None
     list_lag: Duration = timedelta(0)
     overlap: Duration = timedelta(minutes=5)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_names(cls, given: Any) -> Any:
+        """What is usual with cursors is not with page numbers, nor with neither."""
+        usual = _USUAL.get(str(given.get("paging"))) if isinstance(given, dict) else None
+        return given if usual is None else {**usual, **given}
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.paging in ("cursor", "offset_cursor") and self.cursor_field is None:
+            raise ValueError("cursor_field is wanted where paging goes by cursor")
+        return self
+
+
+_USUAL: dict[str, dict[str, Any]] = {
+    "page_number": {"cursor_param": "page", "cursor_field": None},
+    "none": {"limit_param": None},
+}
 
 
 class SeverityLevel(Frozen):
@@ -157,8 +187,9 @@ class Thresholds(Frozen):
 class CauseRule(Frozen):
     """One row of the symptom table: symptom -> likely cause -> severity -> what to do.
 
-    It matches where any sign of `symptom` is seen and none of `unless`; it is confirmed where all
-    signs of `confirm` are seen too. What `supported_by` names is evidence for it, or against.
+    It matches where any sign of `symptom` is seen and none of `unless`. It is confirmed where one
+    way of `confirm` holds, which is a list of signs that must all be seen; a plain list of signs is
+    the only way. What `supported_by` names is told as evidence for it, or against.
 
     `severity_when_total`: where no endpoint answers well; `severity_when_not_critical`: where no
     critical one is concerned.
@@ -167,7 +198,7 @@ class CauseRule(Frozen):
     cause: Name
     symptom: SignName | tuple[SignName, ...]
     unless: tuple[SignName, ...] = ()
-    confirm: tuple[SignName, ...] = ()
+    confirm: tuple[SignName, ...] | tuple[tuple[SignName, ...], ...] = ()
     supported_by: tuple[SignName, ...] = ()
     likely_cause: str
     check: str
@@ -182,6 +213,20 @@ class CauseRule(Frozen):
     @property
     def symptoms(self) -> tuple[str, ...]:
         return (self.symptom,) if isinstance(self.symptom, str) else self.symptom
+
+    @property
+    def ways(self) -> tuple[tuple[str, ...], ...]:
+        """The ways to confirm it, each with all of its signs."""
+        plain = tuple(sign for sign in self.confirm if isinstance(sign, str))
+        return ((plain,) if plain else ()) + tuple(
+            w for w in self.confirm if not isinstance(w, str)
+        )
+
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """Every sign that it names."""
+        proofs = (sign for way in self.ways for sign in way)
+        return (*self.symptoms, *self.unless, *proofs, *self.supported_by)
 
 
 class Mitigation(Frozen):
@@ -302,6 +347,10 @@ class Runbook(Frozen):
 
     def job(self, name: str) -> Job:
         return next(j for j in self.jobs if j.name == name)
+
+    def job_of(self, resource: str) -> str:
+        """The job that moves a resource, or the resource's own name where none does."""
+        return next((j.name for j in self.jobs if resource in j.resources), resource)
 
     def cause(self, cause: str) -> CauseRule | None:
         return next((c for c in self.causes if c.cause == cause), None)

@@ -12,6 +12,8 @@ from watchkeeper.runbook.problems import Problem, unknown
 NAMED_BY: Mapping[str, str] = {
     "probes": "name",
     "contrast_probes": "name",
+    "metrics": "name",
+    "logs": "name",
     "resources": "name",
     "severity": "level",
     "causes": "cause",

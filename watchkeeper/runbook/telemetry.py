@@ -1,4 +1,4 @@
-"""Where a company's own service tells how it is: health, metrics, logs, runtime. For integrations.yaml."""
+"""Where a company's own service tells how it is: health, metrics, logs, runtime."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from watchkeeper.sandbox.clock import instant, iso
 from watchkeeper.sandbox.config import Arrivals
 from watchkeeper.sandbox.keys import fingerprint
 from watchkeeper.sandbox.records import Record, digest
-from watchkeeper.sandbox.resources import RESOURCES
 from watchkeeper.sandbox.site import Site
 
 Body = dict[str, Any]
@@ -53,9 +52,10 @@ def row(record: Record) -> dict[str, Any]:
 
 
 def truth(site: Site, request: Request, _body: Body) -> Response:
-    name = request.query_params.get("resource", "workorders")
-    if name not in RESOURCES:
-        raise ValueError(f"resource must be one of {', '.join(RESOURCES)}")
+    names = site.vendor.making.names
+    name = request.query_params.get("resource", names[0])
+    if name not in names:
+        raise ValueError(f"resource must be one of {', '.join(names)}")
     now = site.now()
     return JSONResponse(
         {"at": iso(now), "records": [row(r) for r in site.world.records[name].values()]}

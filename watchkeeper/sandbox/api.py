@@ -1,20 +1,23 @@
-"""The vendor's REST API below `/v1`: one call in, one answer out, no HTTP in sight."""
+"""MaintainX's REST API below `/v1`: one call in, one answer out, no HTTP in sight."""
 
 import json
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from watchkeeper.sandbox import paging, query
 from watchkeeper.sandbox.clock import iso
-from watchkeeper.sandbox.description import DESCRIPTION
+from watchkeeper.sandbox.description import described
+from watchkeeper.sandbox.effects import STRAIGHT, Bent, gone
+from watchkeeper.sandbox.exchange import HTML, Answer, Call, as_json, error
 from watchkeeper.sandbox.making import with_status
+from watchkeeper.sandbox.manners import Manners
 from watchkeeper.sandbox.query import Pairs, Refusal
 from watchkeeper.sandbox.records import Fields
 from watchkeeper.sandbox.resources import PRIORITIES, RESOURCES, STATUSES, Resource
+from watchkeeper.sandbox.shelf import Shelf
 from watchkeeper.sandbox.world import World
 
-JSON = "application/json"
+EMPTY = Shelf()
 SETTABLE = tuple(s for s in STATUSES if s != "SKIPPED")
 # What a work order takes from a caller, and what only the reading of one order shows.
 LISTED = frozenset(
@@ -23,49 +26,29 @@ LISTED = frozenset(
 SINGLE = frozenset({"externalData", "categories", "estimatedTime", "parentId"})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    method: str
-    path: str
-    pairs: Pairs = ()
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def as_json(status: int, value: object) -> Answer:
-    return Answer(status, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
-
-
-def error(status: int, text: str) -> Answer:
-    return as_json(status, {"error": text})
-
-
 NOT_FOUND = error(404, "Not Found.")
 ORDER_NOT_FOUND = error(404, "Work Order Not Found")
-NO_KEY = Answer(401, b"Invalid authentication token", "text/html; charset=utf-8")
-BAD_KEY = error(401, "Invalid token")
-FORBIDDEN = as_json(403, {"errors": [{"error": "User don't have the right permissions"}]})
+MANNERS = Manners(
+    open_paths=frozenset({"/openapi.json"}),
+    no_key=Answer(401, b"Invalid authentication token", HTML),
+    bad_key=error(401, "Invalid token"),
+    forbidden=as_json(403, {"errors": [{"error": "User don't have the right permissions"}]}),
+)
 
 
-def answer(world: World, call: Call, now: datetime) -> Answer:
-    match call.method, call.path.strip("/").split("/"):
+def answer(world: World, call: Call, now: datetime, bent: Bent = STRAIGHT) -> Answer:
+    method = "GET" if call.method == "HEAD" else call.method
+    match method, bent.asked(call.path).strip("/").split("/"):
         case "GET", ["openapi.json"]:
-            return as_json(200, DESCRIPTION)
+            return as_json(200, described(bent.shown))
         case "GET", ["versions"]:
             return as_json(200, [{"version": "1"}])
         case "GET", [name] if name in RESOURCES:
-            return listed(world, RESOURCES[name], call.pairs)
+            return listed(world, RESOURCES[name], call.pairs, bent)
         case "POST", ["workorders"]:
             return created(world, call.body, now)
         case "GET", ["workorders", number]:
-            return read(world, number)
+            return read(world, number, bent)
         case "PATCH", ["workorders", number]:
             return patched(world, number, call.body, now)
         case "PATCH", ["workorders", number, "status"]:
@@ -73,8 +56,9 @@ def answer(world: World, call: Call, now: datetime) -> Answer:
     return NOT_FOUND
 
 
-def listed(world: World, resource: Resource, pairs: Pairs) -> Answer:
-    found = paging.page(world.shelves[resource.name], resource, pairs, world.config.page_cap)
+def listed(world: World, resource: Resource, pairs: Pairs, bent: Bent = STRAIGHT) -> Answer:
+    shelf = EMPTY if bent.empty else world.shelves[resource.name]
+    found = paging.page(shelf, resource, pairs, world.config.page_cap)
     if isinstance(found, Refusal):
         return as_json(found.status, found.body)
     url = paging.next_url(resource, found.next_cursor, query.limit_of(pairs))
@@ -83,9 +67,12 @@ def listed(world: World, resource: Resource, pairs: Pairs) -> Answer:
     return Answer(200, b'{"%b":[%b],%b' % (resource.envelope.encode(), items, tail[1:]))
 
 
-def read(world: World, number: str) -> Answer:
+def read(world: World, number: str, bent: Bent = STRAIGHT) -> Answer:
     """Never behind: only lists lag."""
-    found = world.records["workorders"].get(int(number)) if number.isdecimal() else None
+    orders = world.records["workorders"]
+    if gone(bent, "workorders", number, str(min(orders, default=""))):
+        return NOT_FOUND
+    found = orders.get(int(number)) if number.isdecimal() else None
     return as_json(200, {"workOrder": found.whole}) if found else NOT_FOUND
 
 

@@ -1,5 +1,6 @@
 """What the simulator says about itself at `/v1/openapi.json`: the paths it serves, no more."""
 
+from collections.abc import Callable
 from typing import Any
 
 from watchkeeper.sandbox.resources import RESOURCES, Resource
@@ -52,3 +53,8 @@ DESCRIPTION: dict[str, Any] = {
         "/versions": {"get": _plain("List the versions of this API")},
     },
 }
+
+
+def described(shown: Callable[[str], str]) -> dict[str, Any]:
+    """`shown` gives the name that a path has now."""
+    return {**DESCRIPTION, "paths": {shown(p): verbs for p, verbs in DESCRIPTION["paths"].items()}}

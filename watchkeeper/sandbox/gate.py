@@ -1,17 +1,19 @@
 """Whether a request gets through to the API, and what it is told about its allowance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from watchkeeper.sandbox import api, faults
-from watchkeeper.sandbox.api import Answer
-from watchkeeper.sandbox.faults import Effect, Facts, KeyExpired, PathMoved
+from watchkeeper.sandbox.effects import Bent, Effect, Manner, effect
+from watchkeeper.sandbox.exchange import Answer
+from watchkeeper.sandbox.fault import Facts, Layer
+from watchkeeper.sandbox.fault_keys import KeyStripped
+from watchkeeper.sandbox.fault_limits import own_arrivals, own_rate
 from watchkeeper.sandbox.keys import Key
 from watchkeeper.sandbox.making import fraction
 from watchkeeper.sandbox.rate import Allowance, judge
 from watchkeeper.sandbox.site import Site
 
-OPEN_PATHS = frozenset({"/openapi.json"})
+NO_MARK = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,20 @@ class Caller:
 
     @property
     def writes(self) -> bool:
-        return self.method != "GET"
+        return self.method not in ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """`caller` as the vendor sees it: a key may have been lost on the way."""
+
+    caller: Caller
     refusal: Answer | None
-    delay_s: float = 0.0
-    lost: bool = False
-    allowance: Allowance | None = None
+    delay_s: float
+    lost: bool
+    allowance: Allowance | None
+    bent: Bent
+    manner: Manner
 
 
 class Gate:
@@ -42,62 +49,84 @@ class Gate:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self.manners = site.vendor.manners
 
     def judge(self, caller: Caller, now: datetime) -> Verdict:
         log = self.site.log
+        draws = [fraction(self.site.config.seed, what, len(log.arrivals) + 1) for what in DRAWN]
+        caller = self._as_seen(caller, draws[0], now)
         log.arrived(caller.mark, now)
         key = self.site.keyring.find(caller.key)
-        draw = fraction(self.site.config.seed, "draw", len(log.arrivals))
-        facts = Facts(caller.path, key.made if key else None, log.arrivals, draw, caller.writes)
-        effect = faults.effect(self.site.faults, facts, now)
-        own = self._own_limit(caller, now)
-        refusal = (
-            _early(effect)
-            or _unknown(caller, key)
-            or _caused(effect, KeyExpired.kind)
-            or _over(own)
-            or _forbidden(caller, key)
-            or _caused(effect, PathMoved.kind)
-        )
+        found = effect(self.site.faults, self._facts(caller, key, draws), now)
+        own = self._own_limit(caller, key, now)
+        refusal = self._refusal(caller, key, found, own)
         if key and (refusal is None or refusal.status != 401):
             self.site.keyring.use(key, now)
-        lost = effect.lost and refusal is None
-        return Verdict(refusal, effect.delay_s, lost, _told(effect, own))
+        return Verdict(
+            caller,
+            refusal,
+            found.delay_s,
+            found.lost and refusal is None,
+            _told(found, own),
+            found.bent,
+            found.manner,
+        )
 
-    def _own_limit(self, caller: Caller, now: datetime) -> Allowance | None:
-        rate, times = self.site.config.rate, self.site.log.by_key[caller.mark]
-        return judge(times, rate, now.timestamp()) if rate and caller.key else None
+    def _as_seen(self, caller: Caller, draw: float, now: datetime) -> Caller:
+        facts = Facts(caller.path, None, (), draw)
+        lost = (f for f in self.site.faults if isinstance(f, KeyStripped) and f.holds(now))
+        if any(fault.strikes(facts) for fault in lost):
+            return replace(caller, key="", mark=NO_MARK)
+        return caller
+
+    def _facts(self, caller: Caller, key: Key | None, draws: list[float]) -> Facts:
+        return Facts(
+            path=caller.path,
+            key_made=key.made if key else None,
+            arrivals=self.site.log.arrivals,
+            draw=draws[0],
+            writes=caller.writes,
+            spread=draws[1],
+            is_open=caller.path in self.manners.open_paths,
+        )
+
+    def _own_limit(self, caller: Caller, key: Key | None, now: datetime) -> Allowance | None:
+        held = [f for f in self.site.faults if f.holds(now)]
+        rate = own_rate(held, self.site.config.rate)
+        if rate is None or not caller.key:
+            return None
+        sent = self.site.log.by_key[caller.mark]
+        times = own_arrivals(held, sent, key.made if key else None, rate, now)
+        return judge(times, rate, now.timestamp())
+
+    def _refusal(
+        self, caller: Caller, key: Key | None, found: Effect, own: Allowance | None
+    ) -> Answer | None:
+        fault, layer = self.manners.refusal(found), found.layer or Layer.PLATFORM
+        return (
+            (fault if layer < Layer.KEY_SERVICE else None)
+            or self._keyless(caller)
+            or (fault if layer == Layer.KEY_SERVICE else None)
+            or self._unknown(caller, key)
+            or (fault if layer == Layer.KEY else None)
+            or (self.manners.too_many(own) if own and own.refused else None)
+            or (self.manners.forbidden if caller.writes and key and key.read_only else None)
+            or fault
+        )
+
+    def _keyless(self, caller: Caller) -> Answer | None:
+        needs = caller.path not in self.manners.open_paths
+        return self.manners.no_key if needs and not caller.key else None
+
+    def _unknown(self, caller: Caller, key: Key | None) -> Answer | None:
+        bad = key is None or key.revoked is not None
+        return self.manners.bad_key if bad and caller.path not in self.manners.open_paths else None
 
 
-def _refused(effect: Effect) -> Answer:
-    return api.error(effect.status, effect.error)
+# One number decides whether a fault strikes, another how late an answer comes.
+DRAWN = ("draw", "spread")
 
 
-def _early(effect: Effect) -> Answer | None:
-    late = effect.cause in ("", KeyExpired.kind, PathMoved.kind)
-    return None if late else _refused(effect)
-
-
-def _caused(effect: Effect, kind: str) -> Answer | None:
-    return _refused(effect) if effect.cause == kind else None
-
-
-def _unknown(caller: Caller, key: Key | None) -> Answer | None:
-    if caller.path in OPEN_PATHS:
-        return None
-    if not caller.key:
-        return api.NO_KEY
-    return api.BAD_KEY if key is None or key.revoked else None
-
-
-def _over(own: Allowance | None) -> Answer | None:
-    return api.error(429, faults.too_many(own)) if own and own.refused else None
-
-
-def _forbidden(caller: Caller, key: Key | None) -> Answer | None:
-    return api.FORBIDDEN if caller.writes and key and key.read_only else None
-
-
-def _told(effect: Effect, own: Allowance | None) -> Allowance | None:
+def _told(found: Effect, own: Allowance | None) -> Allowance | None:
     """A platform that is down adds no headers."""
-    return None if effect.cause == faults.Outage.kind else effect.allowance or own
+    return None if found.layer == Layer.PLATFORM else found.allowance or own

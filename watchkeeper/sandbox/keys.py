@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from watchkeeper.sandbox.clock import iso
-from watchkeeper.sandbox.faults import Fault, is_expired
+from watchkeeper.sandbox.fault import Fault
+from watchkeeper.sandbox.fault_keys import is_expired
 
 
 def fingerprint(value: str) -> str:

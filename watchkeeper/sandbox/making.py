@@ -1,10 +1,30 @@
-"""What the records look like: the same seed, id and change always give the same content."""
+"""What MaintainX's records look like: the same seed, id and change always give the same content."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+from watchkeeper.sandbox.config import Arrivals
 from watchkeeper.sandbox.records import Fields
 from watchkeeper.sandbox.resources import PRIORITIES, STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One vendor's records: what kinds there are, which of them move, and how each one looks.
+
+    `moves`: (resource, whether it creates, its pace in records a second). `make` gives the fields
+    of the nth record with its number as `id`, `shown` what is sent of them, `drift` what the nth
+    change does to a record.
+    """
+
+    names: tuple[str, ...]
+    moves: Callable[[Arrivals], tuple[tuple[str, bool, float], ...]]
+    make: Callable[[str, int, int, dict[str, int]], Fields]
+    shown: Callable[[str, Fields, str, str], dict[str, Any]]
+    drift: Callable[[str, int, int, str], Fields]
+
 
 ORGANIZATION_ID = 4711
 TASKS = ("Grease bearings", "Replace belt", "Inspect guard", "Calibrate sensor", "Bleed line")
@@ -119,3 +139,14 @@ def drift(resource: str, seed: int, nth: int, at: str) -> Fields:
     if kind == 1:
         return {"priority": pick(PRIORITIES, seed, "to", nth), "description": f"Moved, note {nth}"}
     return {"description": f"Note {nth}: {pick(TASKS, seed, 'note', nth).lower()} first"}
+
+
+def moves(arrivals: Arrivals) -> tuple[tuple[str, bool, float], ...]:
+    return (
+        ("workorders", True, arrivals.created_per_s),
+        ("workorders", False, arrivals.changed_per_s),
+        ("assets", False, arrivals.assets_changed_per_s),
+    )
+
+
+MAKING = Making(tuple(MAKERS), moves, make, shown, drift)

@@ -56,10 +56,11 @@ def page(shelf: Shelf, resource: Resource, pairs: Pairs, cap: int) -> Page | Ref
     query = parse(resource, [*place.pairs, *limits])
     if isinstance(query, Refusal):
         return query
-    return Page((), None) if query.nothing else _cut(shelf, resource, query, place, cap)
+    return Page((), None) if query.nothing else cut(shelf, query, place, cap, resource.keyset)
 
 
-def _cut(shelf: Shelf, resource: Resource, query: ListQuery, place: Place, cap: int) -> Page:
+def cut(shelf: Shelf, query: ListQuery, place: Place, cap: int, keyset: bool) -> Page:
+    """The page at `place`; `keyset`: its cursor is a position among the values, not a count."""
     size = min(query.limit, cap)
     start = place.after or _start(query)
     found = (r for r in shelf.walk(query.sort, query.descending, start) if query.matches(r))
@@ -67,7 +68,7 @@ def _cut(shelf: Shelf, resource: Resource, query: ListQuery, place: Place, cap: 
     records = rows[:size]
     if len(rows) <= size:
         return Page(records, None)
-    if resource.keyset:
+    if keyset:
         following = Place(place.pairs, key_of(records[-1], query.sort))
     else:
         following = Place(place.pairs, None, place.offset + size)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 POLL_S = 0.5
+# Whoever was woken and is asked nothing does not stare at the screen.
+LOOK_AGAIN_S = 2.0
 COMMAND_TIMEOUT_S = 60
 
 
@@ -50,10 +52,10 @@ class Person:
         return any(one["state"] == "triggered" for one in incidents.values())
 
     def question(self) -> tuple[int, list[str]] | None:
-        """The incident that waits for an answer, and what the answer needs."""
+        """The incident of this integration that waits for an answer, and what the answer needs."""
         status = json.loads(self.run("status", "--json").stdout or "{}")
         for incident in status.get("incidents", []):
-            if incident["question"]:
+            if incident["integration"] == self.integration and incident["question"]:
                 return incident["id"], incident["question"]["needs"]
         return None
 
@@ -84,8 +86,12 @@ def watch(person: Person, ended: threading.Event) -> None:
     """Sleeps until paged; then looks, and answers what is asked."""
     while not ended.wait(POLL_S):
         try:
-            if person.paged() and (asked := person.question()) is not None:
+            if not person.paged():
+                continue
+            if (asked := person.question()) is not None:
                 person.answer(*asked)
+            else:
+                ended.wait(LOOK_AGAIN_S)
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
             time.sleep(POLL_S)

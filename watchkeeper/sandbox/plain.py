@@ -5,6 +5,7 @@ An app is a function from a call to a reply; None closes the connection without 
 
 import json
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,10 +30,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """`delay_s`: it is sent so much later."""
+
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
 
 
 App = Callable[[Ask], Reply | None]
@@ -60,6 +64,7 @@ def _handler(app: App) -> type[BaseHTTPRequestHandler]:
             if reply is None:
                 self.close_connection = True
             else:
+                time.sleep(reply.delay_s)
                 self._say(reply)
 
         def _say(self, reply: Reply) -> None:

@@ -41,10 +41,10 @@ def judge(arrivals: Sequence[float], rate: Rate, at: float) -> Allowance:
     return Allowance(rate, count > rate.limit, max(rate.limit - count, 0), max(wait, 1))
 
 
-def headers(prefix: str, allowance: Allowance) -> dict[str, str]:
-    """Reset is in seconds from now, not an epoch."""
+def headers(prefix: str, allowance: Allowance, since_epoch: float = 0.0) -> dict[str, str]:
+    """Reset counts from `since_epoch`: from now (0), or from the epoch where that is given now."""
     return {
         f"{prefix}-Limit": str(allowance.rate.limit),
         f"{prefix}-Remaining": str(allowance.remaining),
-        f"{prefix}-Reset": str(allowance.wait_s),
+        f"{prefix}-Reset": str(math.ceil(since_epoch) + allowance.wait_s),
     }

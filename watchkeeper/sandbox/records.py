@@ -41,5 +41,5 @@ class Record:
         return {**self.fields, **self.extra}
 
 
-def record(created_at: str, updated_at: str, fields: Fields, extra: Fields) -> Record:
-    return Record(fields["id"], created_at, updated_at, fields, extra, canonical(fields))
+def record(number: int, created_at: str, updated_at: str, fields: Fields, extra: Fields) -> Record:
+    return Record(number, created_at, updated_at, fields, extra, canonical(fields))

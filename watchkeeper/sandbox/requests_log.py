@@ -15,12 +15,15 @@ NUMBER = re.compile(r"/\d+(?=/|$)")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """`status` 0: nothing was answered. `costs`: the vendor would bill it."""
+
     at: datetime
     method: str
     path: str
     caller: str
     key: str
     status: int
+    costs: bool = False
 
 
 class RequestLog:
@@ -65,4 +68,5 @@ def summary(entries: Iterable[Entry]) -> dict[str, Any]:
         "by_caller": dict(Counter(e.caller for e in rows)),
         "by_key": dict(Counter(e.key for e in rows)),
         "throttled": sum(e.status == 429 for e in rows),
+        "costing": sum(e.costs for e in rows),
     }

@@ -1,22 +1,43 @@
 """Everything one simulated vendor holds: its data, keys, faults and its log of requests."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
 from watchkeeper.sandbox.clock import Clock
 from watchkeeper.sandbox.config import Config
-from watchkeeper.sandbox.faults import Fault
+from watchkeeper.sandbox.effects import Bent
+from watchkeeper.sandbox.exchange import Answer, Call
+from watchkeeper.sandbox.fault import Fault
+from watchkeeper.sandbox.fault_answers import Stale
 from watchkeeper.sandbox.keys import Keyring
+from watchkeeper.sandbox.maintainx import MAINTAINX
+from watchkeeper.sandbox.making import Making
+from watchkeeper.sandbox.manners import Manners
 from watchkeeper.sandbox.requests_log import RequestLog
 from watchkeeper.sandbox.world import World
+
+
+class Vendor(Protocol):
+    """What is one vendor's own. `lists`: the path of each resource's list by its name."""
+
+    @property
+    def manners(self) -> Manners: ...
+    @property
+    def making(self) -> Making: ...
+    @property
+    def lists(self) -> Mapping[str, str]: ...
+    def answer(self, world: World, call: Call, now: datetime, bent: Bent) -> Answer: ...
 
 
 class Site:
     """Looking at its clock also lets the world catch up: nobody sees a moment too early."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, vendor: Vendor = MAINTAINX) -> None:
         self.config = config
         self.clock = clock
-        self.world = World(config, clock())
+        self.vendor = vendor
+        self.world = World(config, clock(), vendor.making)
         self.keyring = Keyring(config.seed)
         self.keyring.make("initial", clock(), config.first_key)
         self.faults: list[Fault] = []
@@ -24,5 +45,18 @@ class Site:
 
     def now(self) -> datetime:
         now = self.clock()
+        self.world.still_since = self._still_since(now)
         self.world.advance(now)
         return now
+
+    def answer(self, call: Call, bent: Bent) -> Answer:
+        return self.vendor.answer(self.world, call, self.now(), bent)
+
+    def _still_since(self, now: datetime) -> dict[str, datetime]:
+        stale = [f for f in self.faults if isinstance(f, Stale) and f.holds(now)]
+        found: dict[str, datetime] = {}
+        for name, path in self.vendor.lists.items():
+            times = [f.since for f in stale if f.concerns(path)]
+            if times:
+                found[name] = min(times)
+        return found

@@ -1,93 +1,119 @@
-"""The vendor's status page, in the shape that Better Stack serves.
+"""The vendor's status page, in the shape that Better Stack or Atlassian Statuspage serves.
 
-python -m watchkeeper.sandbox.status_page [--port 0] [--tied]
+    python -m watchkeeper.sandbox.status_page [--kind betterstack|statuspage_v2] [--path PATH]
+        [--components NAME...] [--company NAME] [--port 0] [--tied]
+
+GET /_sim/status tells what is declared; PUT changes it: {"REST API": "downtime", "maintenance":
+{"component", "starts_at", "ends_at", "state"} or null, "broken": "html", "500", "hang",
+"other_company" or null}.
 """
 
 import json
-from datetime import datetime
 from typing import Any
 
-from watchkeeper.sandbox import serving
+from watchkeeper.sandbox import betterstack, serving, statuspage_v2
 from watchkeeper.sandbox.clock import Clock, iso, utc_now
+from watchkeeper.sandbox.declared import Declared, Words, declare, elsewhere
 from watchkeeper.sandbox.plain import NOT_FOUND, Ask, Reply, as_json, serve
 
 COMPONENTS = ("MaintainX App", "REST API", "GraphQL API", "Website")
-STATES = ("operational", "maintenance", "degraded", "downtime")  # worst last
+COMPANY = "MaintainX"
+HTML = "text/html; charset=utf-8"
+KINDS: dict[str, tuple[Words, str]] = {
+    "betterstack": (betterstack.WORDS, betterstack.PATH),
+    "statuspage_v2": (statuspage_v2.WORDS, statuspage_v2.PATH),
+}
+HUNG_S = 120.0
 
 
 class StatusPage:
-    """What people at the vendor have declared, which may lag what is so."""
+    """`path` is where the document is that a runbook reads; a page's usual paths answer too."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        kind: str = "betterstack",
+        path: str | None = None,
+        components: tuple[str, ...] = COMPONENTS,
+        company: str = COMPANY,
+    ) -> None:
         self.clock = clock
-        self.states = dict.fromkeys(COMPONENTS, "operational")
-        self.updated = clock()
+        self.kind = kind
+        self.words, usual = KINDS[kind]
+        self.path = path or usual
+        self.page = Declared(company, dict.fromkeys(components, "operational"), clock())
 
     def app(self, ask: Ask) -> Reply:
-        match ask.method, ask.path:
-            case "GET", "/en/index.json":
-                body = json.dumps(document(self.states, self.updated)).encode()
-                # JSON under an HTML label: so the real page serves it.
-                return Reply(200, body, "text/html; charset=utf-8")
-            case "GET", "/api/v2/summary.json":
-                return Reply(302, headers={"Location": "/en"})
-            case "PUT", "/_sim/status":
-                return self.declare(ask)
+        if ask.path == "/_sim/status":
+            return self.declare(ask) if ask.method == "PUT" else as_json(200, self.declared())
+        broken = _broken(self.page)
+        return broken or self.shown(ask)
+
+    def shown(self, ask: Ask) -> Reply:
+        found = self.documents().get(ask.path) if ask.method == "GET" else None
+        if found is not None:
+            # JSON under an HTML label: so Better Stack's real page serves it.
+            label = HTML if self.kind == "betterstack" else "application/json; charset=utf-8"
+            return Reply(200, json.dumps(found).encode(), label)
+        if self.kind == "betterstack" and ask.path == statuspage_v2.PATH:
+            return Reply(302, headers={"Location": "/en"})
         return NOT_FOUND
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        now = self.clock()
+        page = elsewhere(now) if self.page.broken == "other_company" else self.page
+        if self.kind == "betterstack":
+            document = betterstack.document(page, now)
+            return {betterstack.PATH: document, self.path: document}
+        found = statuspage_v2.documents(page, now)
+        usual = "/api/v2/status.json" if self.path.endswith("status.json") else statuspage_v2.PATH
+        return {self.path: found[usual], **found}
 
     def declare(self, ask: Ask) -> Reply:
         try:
-            told = ask.json()
+            self.page = declare(self.page, ask.json(), self.words, self.clock())
         except (ValueError, TypeError) as error:
             return as_json(400, {"error": str(error)})
-        if told.keys() - self.states.keys() or not set(told.values()) <= set(STATES):
-            return as_json(400, {"error": f"{COMPONENTS} take one of {STATES}"})
-        self.states.update(told)
-        self.updated = self.clock()
-        return as_json(200, self.states)
+        return as_json(200, self.declared())
 
-
-def document(states: dict[str, str], updated: datetime) -> dict[str, Any]:
-    worst = max(states.values(), key=STATES.index)
-    return {
-        "data": {
-            "id": "1",
-            "type": "status_page",
-            "attributes": {
-                "company_name": "MaintainX",
-                "custom_domain": "status.getmaintainx.com",
-                "announcement": None,
-                "aggregate_state": worst,
-                "updated_at": iso(updated),
+    def declared(self) -> dict[str, Any]:
+        planned = self.page.maintenance
+        return {
+            **self.page.states,
+            "maintenance": planned
+            and {
+                "component": planned.component,
+                "starts_at": iso(planned.starts_at),
+                "ends_at": planned.ends_at and iso(planned.ends_at),
+                "state": planned.state,
             },
-        },
-        "included": [
-            {"id": "1", "type": "status_page_section", "attributes": {"name": "Services"}},
-            *(component(10 + n, name, state) for n, (name, state) in enumerate(states.items())),
-        ],
-    }
+            "broken": self.page.broken,
+        }
 
 
-def component(number: int, name: str, state: str) -> dict[str, Any]:
-    return {
-        "id": str(number),
-        "type": "status_page_resource",
-        "attributes": {
-            "public_name": name,
-            "status": state,
-            "explicit_status": None if state == "operational" else state,
-            "availability": 0.9995,
-            "status_history": [],
-        },
-    }
+def _broken(page: Declared) -> Reply | None:
+    match page.broken:
+        case "html":
+            return Reply(200, b"<!doctype html><html><body>Loading</body></html>", HTML)
+        case "500":
+            return Reply(500, b"<html><body>Something went wrong</body></html>", HTML)
+        case "hang":
+            return Reply(503, delay_s=HUNG_S)
+    return None
 
 
 def main(argv: list[str] | None = None, clock: Clock = utc_now) -> None:
-    options = serving.parser("status_page", "The vendor's status page.").parse_args(argv)
+    parser = serving.parser("status_page", "The vendor's status page.")
+    parser.add_argument("--kind", choices=KINDS, default="betterstack")
+    parser.add_argument("--path", help="where the document is that a runbook reads")
+    parser.add_argument("--components", nargs="+", default=COMPONENTS, metavar="NAME")
+    parser.add_argument("--company", default=COMPANY)
+    options = parser.parse_args(argv)
+    page = StatusPage(clock, options.kind, options.path, tuple(options.components), options.company)
     serving.obey(options.tied)
     sock = serving.listen(options.port)
     serving.ready("status_page", f"http://{serving.LOOPBACK}:{serving.port_of(sock)}")
-    serve(sock, StatusPage(clock).app)
+    serve(sock, page.app)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 
-from watchkeeper.sandbox import making
 from watchkeeper.sandbox.clock import MILLISECOND, iso, whole_ms
 from watchkeeper.sandbox.config import Arrivals, Config
-from watchkeeper.sandbox.making import fraction
+from watchkeeper.sandbox.making import MAKING, Making, fraction
 from watchkeeper.sandbox.records import Fields, Record, record
-from watchkeeper.sandbox.resources import RESOURCES
 from watchkeeper.sandbox.shelf import Shelf
 
 
@@ -32,29 +30,32 @@ class Stream:
         return self.rate_per_s > 0 and self.due <= now
 
 
-def streams(arrivals: Arrivals, now: datetime, before: tuple[Stream, ...] = ()) -> list[Stream]:
-    rates = (
-        ("workorders", True, arrivals.created_per_s),
-        ("workorders", False, arrivals.changed_per_s),
-        ("assets", False, arrivals.assets_changed_per_s),
-    )
-    counts = [s.nth for s in before] or [0] * len(rates)
-    return [Stream(*rate, now, nth) for rate, nth in zip(rates, counts, strict=True)]
+def streams(
+    moves: tuple[tuple[str, bool, float], ...], now: datetime, before: tuple[Stream, ...] = ()
+) -> list[Stream]:
+    counts = [s.nth for s in before] or [0] * len(moves)
+    return [Stream(*move, now, nth) for move, nth in zip(moves, counts, strict=True)]
 
 
 class World:
-    """`records` is the truth; `shelves` is what lists can see of it so far."""
+    """`records` is the truth; `shelves` is what lists can see of it so far.
 
-    def __init__(self, config: Config, start: datetime) -> None:
+    `still_since`: the resources whose lists show nothing later than that.
+    """
+
+    def __init__(self, config: Config, start: datetime, making: Making = MAKING) -> None:
         self.config = config
-        self.records: dict[str, dict[int, Record]] = {name: {} for name in RESOURCES}
-        self.shelves = {name: Shelf() for name in RESOURCES}
+        self.making = making
+        self.records: dict[str, dict[int, Record]] = {name: {} for name in making.names}
+        self.shelves = {name: Shelf() for name in making.names}
         self.arrivals = config.arrivals
-        self._streams = streams(config.arrivals, start)
+        self.still_since: dict[str, datetime] = {}
+        self._streams = streams(making.moves(config.arrivals), start)
+        self._withheld: list[tuple[str, Record]] = []
         self._hidden: list[tuple[datetime, int, str, Record]] = []
         self._writes = 0
         self._counts = dict(config.records)
-        self._ids: dict[str, list[int]] = {name: [] for name in RESOURCES}
+        self._ids: dict[str, list[int]] = {name: [] for name in making.names}
         for name, count in config.records.items():
             self._found(name, count, start - timedelta(seconds=config.history_s))
         self._stamp = whole_ms(start)
@@ -63,29 +64,34 @@ class World:
         """Do all that was due by `now`, in order, each at its own time."""
         while due := [s for s in self._streams if s.is_due(now)]:
             self._happen(min(due, key=lambda s: s.due))
+        withheld, self._withheld = self._withheld, []
+        for resource, version in withheld:
+            self._show(resource, version, now)
         while self._hidden and self._hidden[0][0] <= now:
-            _, _, resource, version = heappop(self._hidden)
-            self.shelves[resource].put(version)
+            shown_at, _, resource, version = heappop(self._hidden)
+            self._show(resource, version, shown_at)
 
     def set_arrivals(self, arrivals: Arrivals, now: datetime) -> None:
         self.advance(now)
         self.arrivals = arrivals
-        self._streams = streams(arrivals, now, tuple(self._streams))
+        self._streams = streams(self.making.moves(arrivals), now, tuple(self._streams))
 
     def create(self, resource: str, given: Fields, extra: Fields, at: datetime) -> Record:
         known = self._ids[resource]
         stamp = self._next_stamp(at)
-        fields = {**making.make(resource, self.config.seed, len(known) + 1, self._counts), **given}
-        shown = making.shown(resource, fields, iso(stamp), iso(stamp))
-        return self._write(resource, record(iso(stamp), iso(stamp), shown, extra), stamp)
+        made = self.making.make(resource, self.config.seed, len(known) + 1, self._counts)
+        shown = self.making.shown(resource, {**made, **given}, iso(stamp), iso(stamp))
+        return self._write(
+            resource, record(made["id"], iso(stamp), iso(stamp), shown, extra), stamp
+        )
 
     def change(
         self, resource: str, number: int, given: Fields, extra: Fields, at: datetime
     ) -> Record:
         old, stamp = self.records[resource][number], self._next_stamp(at)
-        shown = making.shown(resource, {**old.fields, **given}, old.created_at, iso(stamp))
+        shown = self.making.shown(resource, {**old.fields, **given}, old.created_at, iso(stamp))
         kept: Mapping[str, object] = {**old.extra, **extra}
-        return self._write(resource, record(old.created_at, iso(stamp), shown, kept), stamp)
+        return self._write(resource, record(number, old.created_at, iso(stamp), shown, kept), stamp)
 
     def _happen(self, stream: Stream) -> None:
         at, nth, seed = stream.due, stream.nth + 1, self.config.seed
@@ -95,7 +101,7 @@ class World:
             self.create(stream.resource, {}, {}, at)
         elif known := self._ids[stream.resource]:
             number = known[int(fraction(seed, "which", stream.resource, nth) * len(known))]
-            given = making.drift(stream.resource, seed, nth, iso(at))
+            given = self.making.drift(stream.resource, seed, nth, iso(at))
             self.change(stream.resource, number, given, {}, at)
 
     def _next_stamp(self, at: datetime) -> datetime:
@@ -110,10 +116,16 @@ class World:
         self._writes += 1
         shown_at = stamp + timedelta(seconds=self._lag_s(resource, version))
         if shown_at == stamp:
-            self.shelves[resource].put(version)
+            self._show(resource, version, stamp)
         else:
             heappush(self._hidden, (shown_at, self._writes, resource, version))
         return version
+
+    def _show(self, resource: str, version: Record, at: datetime) -> None:
+        if resource in self.still_since and at > self.still_since[resource]:
+            self._withheld.append((resource, version))
+        else:
+            self.shelves[resource].put(version)
 
     def _lag_s(self, resource: str, version: Record) -> float:
         lag_s = self.config.list_lag_s
@@ -127,9 +139,10 @@ class World:
         for n in range(1, count + 1):
             created = whole_ms(start + step * (n - 1))
             touched = created + step * fraction(self.config.seed, "touched", resource, n) * 0.9
-            fields = making.make(resource, self.config.seed, n, self._counts)
+            fields = self.making.make(resource, self.config.seed, n, self._counts)
             stamps = iso(created), iso(touched)
-            version = record(*stamps, making.shown(resource, fields, *stamps), {})
+            shown = self.making.shown(resource, fields, *stamps)
+            version = record(fields["id"], *stamps, shown, {})
             self.records[resource][version.id] = version
             self._ids[resource].append(version.id)
             self.shelves[resource].put(version)

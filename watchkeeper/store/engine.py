@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +122,23 @@ def _prepare_file(name: str | None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make_file(path)
     except OSError as error:
         raise UserError(f"database file {path} cannot be made: {error.strerror}") from None
+
+
+def _make_file(path: Path) -> None:
+    """A new database appears at once and in WAL mode: two who switch it at the same moment lock each
+    other out, whatever their timeout."""
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 def _tune_sqlite(engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from watchkeeper.diagnosis import Cause, Diagnosis, Verdict
 from watchkeeper.errors import Transient, UserError
@@ -81,12 +81,25 @@ def get(session: Session, incident_id: int) -> Incident:
     return value_of(Incident, _row(session, incident_id))
 
 
+def last_recovery(session: Session, integration: str) -> datetime | None:
+    """When the last trouble was over, as far as is known; what was seen before it is accounted for."""
+    at = func.coalesce(IncidentRow.recovered_at, IncidentRow.closed_at)
+    query = select(func.max(at)).where(IncidentRow.integration == integration)
+    return session.exec(query).one()
+
+
 def listed(session: Session, only_open: bool = False, at_most: int = 50) -> list[Incident]:
     """The newest first. All of the open ones: at most one an integration."""
     newest = select(IncidentRow).order_by(col(IncidentRow.id).desc())
     still_open = col(IncidentRow.open_key).is_not(None)
     query = newest.where(still_open) if only_open else newest.limit(at_most)
     return [value_of(Incident, row) for row in session.exec(query)]
+
+
+def numbers(session: Session, integration: str) -> tuple[int, ...]:
+    """Those of every incident that an integration ever had."""
+    query = select(IncidentRow.id).where(IncidentRow.integration == integration)
+    return tuple(number for number in session.exec(query) if number is not None)
 
 
 def move(session: Session, incident_id: int, to: State, now: datetime) -> Incident:

@@ -1,31 +1,189 @@
-"""What probes saw, kept."""
+"""What probes saw, kept: look by look, so that a look can be judged again by other rules."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import groupby
+from typing import Any
 
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, update
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
-from watchkeeper.evidence import Evidence, Kind, Outcome
-from watchkeeper.store.tables import ObservationRow
+from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
+from watchkeeper.store.rows import value_of
+from watchkeeper.store.tables import IncidentRow, ObservationRow
+
+# So many rows are fetched, or forgotten, at a time.
+BATCH = 5000
 
 
-def keep(session: Session, evidence: Evidence, incident_id: int | None = None) -> None:
-    for reading in evidence.readings:
-        session.add(
-            ObservationRow(
-                integration=evidence.integration,
-                incident_id=incident_id,
-                at=reading.at,
-                probe=reading.probe,
-                kind=reading.kind,
-                target=reading.target,
-                outcome=reading.outcome,
-                status=reading.status,
-                latency_s=reading.latency_s,
-                detail=reading.detail or reading.fault or "",
-            )
+class Purpose(StrEnum):
+    """What a look was for."""
+
+    HEALTH = "health"  # the one look of each check
+    CONFIRMING = "confirming"  # those that follow a first failure
+    TRIAGE = "triage"
+    VERIFYING = "verifying"
+
+
+def keep(
+    session: Session,
+    evidence: Evidence,
+    incident_id: int | None = None,
+    purpose: Purpose | None = None,
+) -> None:
+    """Write one look down, whole: `looks` gives it back as it was."""
+    look_id = uuid.uuid4().hex
+    session.add_all(
+        ObservationRow(
+            integration=evidence.integration,
+            incident_id=incident_id,
+            look_id=look_id,
+            purpose=purpose,
+            looked_at=evidence.at,
+            slow_s=evidence.slow.total_seconds(),
+            tells_missing_key=evidence.tells_missing_key,
+            **{name: getattr(reading, name) for name in _OF_READING},
         )
+        for reading in evidence.readings
+    )
+
+
+_OF_READING = tuple(Reading.__dataclass_fields__)
+
+
+def looks(
+    session: Session,
+    integration: str | None = None,
+    incident_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[tuple[int | None, Evidence]]:
+    """(incident, look) of every look begun in [since, until), oldest first, a few rows at a time."""
+    query = (
+        select(ObservationRow)
+        .where(col(ObservationRow.look_id).is_not(None))
+        .where(*_asked(integration, incident_id, col(ObservationRow.looked_at), since, until))
+        .order_by(
+            col(ObservationRow.looked_at), col(ObservationRow.look_id), col(ObservationRow.id)
+        )
+        .execution_options(yield_per=BATCH)
+    )
+    for _, rows in groupby(session.exec(query), key=lambda row: row.look_id):
+        yield _evidence(list(rows))
+
+
+def too_old(
+    session: Session,
+    integration: str | None = None,
+    incident_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """How many readings in [since, until) are of a time when looks were not kept whole."""
+    query = (
+        select(func.count())
+        .select_from(ObservationRow)
+        .where(col(ObservationRow.look_id).is_(None))
+        .where(*_asked(integration, incident_id, col(ObservationRow.at), since, until))
+    )
+    return session.exec(query).one()
+
+
+def _asked(
+    integration: str | None,
+    incident_id: int | None,
+    at: Mapped[Any],
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
+    """What of it was asked for; nothing stands for anything."""
+    terms: list[ColumnElement[bool]] = []
+    if integration is not None:
+        terms.append(col(ObservationRow.integration) == integration)
+    if incident_id is not None:
+        terms.append(col(ObservationRow.incident_id) == incident_id)
+    if since is not None:
+        terms.append(at >= since)
+    if until is not None:
+        terms.append(at < until)
+    return terms
+
+
+def _evidence(rows: list[ObservationRow]) -> tuple[int | None, Evidence]:
+    first = rows[0]
+    assert first.looked_at is not None and first.slow_s is not None
+    evidence = Evidence(
+        integration=first.integration,
+        at=first.looked_at,
+        readings=tuple(value_of(Reading, row) for row in rows),
+        slow=timedelta(seconds=first.slow_s),
+        tells_missing_key=bool(first.tells_missing_key),
+    )
+    return first.incident_id, evidence
+
+
+def tie(session: Session, integration: str, incident_id: int, since: datetime) -> None:
+    """The looks begun at or after `since` that belong to no incident yet are this one's."""
+    session.execute(
+        update(ObservationRow)
+        .where(col(ObservationRow.integration) == integration)
+        .where(col(ObservationRow.incident_id).is_(None))
+        .where(col(ObservationRow.looked_at) >= since)
+        .values(incident_id=incident_id)
+    )
+
+
+def forget(session: Session, before: datetime, tied_before: datetime) -> int:
+    """Delete readings of before `before`, and those of incidents of before `tied_before`; none of
+    an incident that is open. At most a batch a call: how many went."""
+    at, tied = col(ObservationRow.at), col(ObservationRow.incident_id)
+    still_open = select(IncidentRow.id).where(col(IncidentRow.open_key).is_not(None))
+    gone = or_(
+        and_(tied.is_(None), at < before),
+        and_(tied.is_not(None), at < min(before, tied_before), tied.not_in(still_open)),
+    )
+    batch = select(ObservationRow.id).where(gone).limit(BATCH)
+    deleted = delete(ObservationRow).where(col(ObservationRow.id).in_(batch))
+    return session.connection().execute(deleted).rowcount
+
+
+def last_of_probe(
+    session: Session, integration: str, probe: str, at_most: int
+) -> tuple[Reading, ...]:
+    """What the last so many health checks saw of an endpoint, the newest first."""
+    about = {"integration": integration, "probe": probe, "at_most": at_most}
+    rows: Iterable[Any] = session.connection().execute(_LAST_OF_PROBE, about)
+    return tuple(value_of(Reading, row) for row in rows)
+
+
+# Made once: a look asks it of each endpoint, and making it takes longer than the answer.
+_LAST_OF_PROBE = (
+    select(*(getattr(ObservationRow, name) for name in _OF_READING))
+    .where(col(ObservationRow.integration) == bindparam("integration"))
+    .where(col(ObservationRow.probe) == bindparam("probe"))
+    .where(col(ObservationRow.kind) == Kind.ENDPOINT)
+    .where(col(ObservationRow.purpose) == Purpose.HEALTH)
+    .order_by(col(ObservationRow.at).desc())
+    .limit(bindparam("at_most"))
+)
+
+
+def last_of_kind(session: Session, integration: str, kind: Kind, since: datetime) -> Reading | None:
+    """The newest reading of a kind, if there is one at or after `since`."""
+    row = session.exec(
+        select(ObservationRow)
+        .where(ObservationRow.integration == integration, ObservationRow.kind == kind)
+        .where(col(ObservationRow.look_id).is_not(None))
+        .where(col(ObservationRow.at) >= since)
+        .order_by(col(ObservationRow.at).desc())
+        .limit(1)
+    ).first()
+    return None if row is None else value_of(Reading, row)
 
 
 def last_good(session: Session, integration: str, before: datetime) -> datetime | None:

@@ -6,14 +6,17 @@ Every process that calls the vendor asks here, so that all of them together keep
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, TypeGuard
 
+from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from watchkeeper.store import volume
 from watchkeeper.store.engine import Store
 from watchkeeper.store.tables import LeaseRow, RateBucketRow
 
@@ -35,23 +38,37 @@ class Grant(NamedTuple):
     wait_s: float
 
 
+class Asker(NamedTuple):
+    """What decides on one call, and whose it is counted as once it is granted; "": nobody's."""
+
+    decide: Callable[[Bucket, datetime], Grant]
+    consumer: str = ""
+
+
 def ask(
-    store: Store,
-    integration: str,
-    now: Callable[[], datetime],
-    decide: Callable[[Bucket, datetime], Grant],
-) -> Grant:
-    """Put the bucket before `decide` and keep what it says, atomic against every other asker.
+    store: Store, integration: str, now: Callable[[], datetime], askers: Sequence[Asker]
+) -> list[Grant]:
+    """Put the bucket before each asker in turn and keep what it says, atomic against all others: as
+    if each had asked by itself, in one transaction.
+
+    What is granted is counted as the consumer's.
 
     The clock is read once the bucket is ours: the wait for it may have been longer than a slot.
     """
     with store.write() as session:
         row = _locked(session, integration, now())
-        at = now()
-        grant = decide(Bucket(row.next_at, row.hold_until, _cap(session, integration, at)), at)
-        if grant.next_at != row.next_at:
-            row.next_at = grant.next_at
-    return grant
+        bucket = Bucket(row.next_at, row.hold_until, _cap(session, integration, now()))
+        grants = []
+        for asker in askers:
+            grants.append(asker.decide(bucket, now()))
+            bucket = replace(bucket, next_at=grants[-1].next_at)
+        if bucket.next_at != row.next_at:
+            row.next_at = bucket.next_at
+        granted = (a.consumer for a, grant in zip(askers, grants, strict=True) if grant.granted)
+        for consumer, requests in Counter(granted).items():
+            if consumer:
+                volume.count(session, integration, consumer, now(), requests)
+    return grants
 
 
 def hold(store: Store, integration: str, now: datetime, until: datetime) -> None:
@@ -63,8 +80,7 @@ def hold(store: Store, integration: str, now: datetime, until: datetime) -> None
 
 
 def _locked(session: Session, integration: str, now: datetime) -> RateBucketRow:
-    query = select(RateBucketRow).where(RateBucketRow.integration == integration)
-    row = session.exec(query.with_for_update()).one_or_none()
+    row = session.exec(_BUCKET, params={"integration": integration}).one_or_none()
     if row is not None:
         return row
     values = {"integration": integration, "next_at": now}
@@ -72,20 +88,27 @@ def _locked(session: Session, integration: str, now: datetime) -> RateBucketRow:
         session.execute(postgresql.insert(RateBucketRow).values(values).on_conflict_do_nothing())
     else:
         session.execute(sqlite.insert(RateBucketRow).values(values).on_conflict_do_nothing())
-    return session.exec(query.with_for_update()).one()
+    return session.exec(_BUCKET, params={"integration": integration}).one()
 
 
 def _cap(session: Session, integration: str, now: datetime) -> float | None:
-    leased = session.exec(
-        select(LeaseRow.applied).where(
-            col(LeaseRow.integration) == integration,
-            col(LeaseRow.kind) == "rate_cap",
-            col(LeaseRow.state) == "active",
-            col(LeaseRow.expires_at) > now,
-        )
-    )
+    leased = session.exec(_CAPS, params={"integration": integration, "now": now})
     caps = (applied.get("max_requests_per_s") for applied in leased)
     return min((float(cap) for cap in caps if _is_rate(cap)), default=None)
+
+
+# Made once: each call to a vendor asks them.
+_BUCKET = (
+    select(RateBucketRow)
+    .where(col(RateBucketRow.integration) == bindparam("integration"))
+    .with_for_update()
+)
+_CAPS = select(LeaseRow.applied).where(
+    col(LeaseRow.integration) == bindparam("integration"),
+    col(LeaseRow.kind) == "rate_cap",
+    col(LeaseRow.state) == "active",
+    col(LeaseRow.expires_at) > bindparam("now"),
+)
 
 
 def _is_rate(value: object) -> TypeGuard[float]:

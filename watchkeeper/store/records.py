@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
-from watchkeeper.gaps import DIGEST
+from watchkeeper.gaps import DIGEST, version_of
 from watchkeeper.store.tables import RecordRow
 
 _TABLE: Table = RecordRow.__table__  # type: ignore[attr-defined]  # SQLModel hides it from mypy
@@ -55,6 +56,28 @@ def versions(session: Session, integration: str, resource: str) -> dict[str, str
         .where(col(RecordRow.deleted_at).is_(None))
     )
     return {row[0]: row[1] for row in rows}
+
+
+def any_of(session: Session, integration: str, resource: str) -> bool:
+    """Whether anything of a resource is held at all."""
+    query = select(RecordRow.record_id).where(
+        RecordRow.integration == integration, RecordRow.resource == resource
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
+def changed_between(
+    session: Session, integration: str, resource: str, since: datetime, until: datetime
+) -> int:
+    """How many records were last changed in [since, until), by the vendor's own clock."""
+    query = (
+        select(func.count())
+        .select_from(RecordRow)
+        .where(RecordRow.integration == integration, RecordRow.resource == resource)
+        .where(col(RecordRow.version) >= version_of(since))
+        .where(col(RecordRow.version) < version_of(until))
+    )
+    return session.exec(query).one()
 
 
 def count(session: Session, integration: str, resource: str) -> int:

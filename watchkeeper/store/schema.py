@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from watchkeeper.errors import UserError
 
-HEAD = "0001"
+HEAD = "0002"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # The name of a lock in PostgreSQL is a number.
 _UPGRADING = 0x77617463686B  # "watchk"
@@ -28,7 +28,7 @@ def ensure_schema(engine: Engine) -> None:
     upgrade(engine)
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, to: str = "head") -> None:
     # Alembic is imported only here: every other start must not pay for it.
     from alembic import command
     from alembic.config import Config
@@ -43,7 +43,7 @@ def upgrade(engine: Engine) -> None:
         if _revision(connection) == HEAD:
             return
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -13,13 +13,17 @@ from watchkeeper.store.tables import WatermarkRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """`at`: the newest change seen in a completed walk. `walked_at`: when that walk began."""
+    """`at`: the newest change seen in a completed walk. `walked_at`: when that walk began.
+
+    `zero_walks`: so many walks in a row found nothing where earlier ones found something.
+    """
 
     integration: str
     resource: str
     at: datetime | None
     walked_at: datetime
     rows: int
+    zero_walks: int = 0
 
 
 def get(session: Session, integration: str, resource: str) -> Watermark | None:
@@ -45,6 +49,8 @@ def advance(
     ).first() or WatermarkRow(integration=integration, resource=resource, walked_at=walked_at)
     if newest is not None and (row.at is None or newest > row.at):
         row.at = newest
+    had_rows = row.at is not None or row.rows > 0 or row.zero_walks > 0
+    row.zero_walks = row.zero_walks + 1 if had_rows and rows == 0 else 0
     row.walked_at, row.rows = max(row.walked_at, walked_at), rows
     session.add(row)
 

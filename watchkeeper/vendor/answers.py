@@ -12,15 +12,18 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from watchkeeper.errors import Ambiguous, Permanent, Throttled, Transient, WatchkeeperError
+from watchkeeper.harmless import masked
 from watchkeeper.runbook.model import Resource
 from watchkeeper.vendor.rate_signals import RateSignal, rate_signal
 from watchkeeper.vendor.reply import Reply
-from watchkeeper.vendor.strict_json import BadBody
+from watchkeeper.vendor.strict_json import BadBody, loads
 
 RETRYABLE = frozenset({408, 425, 500, 502, 503, 504})
 NOT_STARTED = frozenset({425})
 LONGEST_QUOTE = 160
 SHORT_BODY = 200
+# What says why it refuses says so in fewer words.
+LARGEST_ERROR = 64 * 1024
 
 KeyFault = Literal["bad_key", "not_sent", "unclear"]
 
@@ -115,8 +118,17 @@ def _quoted(reply: Reply) -> str:
     said = _said(_loaded(reply))
     if said is None:
         return ""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in said[:LONGEST_QUOTE])
-    return f': "{shown[:LONGEST_QUOTE]}"'
+    return f': "{harmless(said)}"'
+
+
+def harmless(said: str) -> str:
+    """Foreign words for people: short, and without characters that do something.
+
+    Our key is masked in a reply's bytes; here, too, for JSON may hold it in escapes.
+    """
+    kept = masked(said[:LARGEST_ERROR])[:LONGEST_QUOTE]
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in kept)
+    return shown[:LONGEST_QUOTE]
 
 
 def _said(body: Any) -> str | None:
@@ -134,6 +146,6 @@ def _said(body: Any) -> str | None:
 
 def _loaded(reply: Reply) -> Any:
     try:
-        return reply.json()
+        return loads(reply.body, LARGEST_ERROR)
     except BadBody:
         return None

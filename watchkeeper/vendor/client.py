@@ -8,7 +8,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -19,15 +19,18 @@ from watchkeeper.errors import UserError
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store.engine import Store
 from watchkeeper.vendor.answers import asked_wait_s
-from watchkeeper.vendor.guard import Bounds, Guard
+from watchkeeper.vendor.guard import MAX_BYTES, TEST_KEY, Bounds, Guard
 from watchkeeper.vendor.pacing import RateGate
 from watchkeeper.vendor.purpose import Purpose
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.transport import GuardedTransport
 
-__all__ = ["Params", "Purpose", "Reply", "VendorClient", "vendor_client"]
+__all__ = ["KeyChoice", "Params", "Purpose", "Reply", "VendorClient", "vendor_client"]
 
 Params = Mapping[str, str | int | Sequence[str]]
+KeyChoice = Stage | Literal["second", "made_up"] | None
+# No vendor has issued it: what it answers is what it answers to a wrong key.
+MADE_UP = "not-a-key-made-up-by-watchkeeper"
 # For a 429 that names no wait.
 USUAL_HOLD_S = 5.0
 
@@ -63,6 +66,10 @@ class VendorClient:
         url = self._guard.url(path)
         return await self._ask(httpx.Request("GET", url, params=params or None))
 
+    async def head(self, path: str) -> Reply:
+        """Like `get`, of a body that is not sent."""
+        return await self._ask(httpx.Request("HEAD", self._guard.url(path)))
+
     async def send(self, method: str, path: str, json: Any = None) -> Reply:
         """A call that changes something. Raises Ambiguous, too, once it may have arrived."""
         url = self._guard.url(path)
@@ -72,7 +79,7 @@ class VendorClient:
         response = await self._wire.handle_async_request(request)
         reply = Reply(
             status=response.status_code,
-            headers=dict(response.headers),
+            headers=_by_name(response.headers),
             body=response.content,
             latency_s=response.extensions["latency_s"],
             at=self._now(),
@@ -94,31 +101,48 @@ def vendor_client(
     purpose: Purpose,
     *,
     dry_run: bool = False,
-    key_stage: Stage | None = "current",
+    key_stage: KeyChoice = "current",
     deadline_s: float = 10.0,
     max_wait_s: float | None = None,
+    max_bytes: int = MAX_BYTES,
     base: Path | None = None,
+    consumer: str = "",
 ) -> VendorClient:
     """A client for one integration; nothing is read or sent before the first call.
 
-    `key_stage`: which of the credential's keys to send, None for none at all. `deadline_s` bounds
-    one exchange, `max_wait_s` the wait for our turn before it. A relative `file:` reference counts
-    from `base`, by default the working directory.
+    `key_stage`: which key to send: one of the credential's, the `second` credential's, a `made_up`
+    one, None for none at all. `deadline_s` bounds one exchange, `max_wait_s` the wait for our turn
+    before it, `max_bytes` an answer. A relative `file:` reference counts from `base`, by default
+    the working directory. `consumer`: whose requests they count as.
     """
     guard = Guard.of(watched, dry_run, f"watchkeeper/{_version()} ({purpose})")
-    gate = RateGate(store, watched.name, watched.runbook.rate_limit, now)
-    reference = watched.integration.credential.reference
-    key = _key(reference, base or Path(), key_stage)
-    wire = GuardedTransport(guard, gate, key, purpose, Bounds(deadline_s, max_wait_s))
+    gate = RateGate(store, watched.name, watched.runbook.rate_limit, now, consumer=consumer)
+    key = _key(watched, base or Path(), key_stage)
+    wire = GuardedTransport(guard, gate, key, purpose, Bounds(deadline_s, max_wait_s, max_bytes))
     return VendorClient(guard, wire, gate, now)
 
 
-def _key(reference: str, base: Path, stage: Stage | None) -> Callable[[], Secret | None]:
-    if stage is None:
+def _by_name(headers: httpx.Headers) -> dict[str, str]:
+    """What is given more than once is joined. httpx's own mapping looks through all of them for each
+    of them: a head of a hundred thousand bytes would take it half a minute."""
+    joined: dict[str, list[str]] = {}
+    for name, value in headers.multi_items():
+        joined.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in joined.items()}
+
+
+def _key(watched: Watched, base: Path, which: KeyChoice) -> Callable[[], Secret | None]:
+    credential = watched.integration.credential
+    if which is None:
         return _no_key
-    if stage == "current":
-        return open_source(reference, base).read
-    return partial(_staged, open_rotatable(reference, base), stage, reference)
+    if which == "made_up":
+        made_up = TEST_KEY + MADE_UP if watched.integration.sandbox else MADE_UP
+        return partial(Secret, made_up)
+    if which == "second":
+        return open_source(credential.second or "", base).read
+    if which == "current":
+        return open_source(credential.reference, base).read
+    return partial(_staged, open_rotatable(credential.reference, base), which, credential.reference)
 
 
 def _no_key() -> None:

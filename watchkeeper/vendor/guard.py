@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import httpx
 
@@ -17,6 +18,7 @@ from watchkeeper.vendor.reply import SAFE_METHODS
 TEST_KEY = "test_"
 # Whatever a caller sets here is dropped: who we are is not the caller's to say.
 OURS = frozenset({"authorization", "proxy-authorization", "cookie", "host", "accept-encoding"})
+MAX_BYTES = 8 * 1024 * 1024
 _PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"[!-~]+")
 
@@ -30,7 +32,7 @@ class Bounds:
 
     deadline_s: float = 10.0
     max_wait_s: float | None = None
-    max_bytes: int = 8 * 1024 * 1024
+    max_bytes: int = MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Guard:
         return url
 
     def check_origin(self, url: httpx.URL) -> None:
-        if origin(url) != origin(httpx.URL(self.base_url)):
+        if origin(url) != _base(self.base_url):
             raise Refused(
                 f"{self.integration}: {url.scheme}://{url.host[:80]} is not its API; "
                 "only base_url's own scheme, host and port are called"
@@ -106,6 +108,11 @@ class Guard:
 
 def origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
     return url.scheme, url.raw_host, url.port or _PORTS.get(url.scheme)
+
+
+@lru_cache
+def _base(base_url: str) -> tuple[str, bytes, int | None]:
+    return origin(httpx.URL(base_url))
 
 
 def _parsed(text: str) -> httpx.URL | None:

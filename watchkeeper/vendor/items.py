@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from watchkeeper.gaps import version_of
 from watchkeeper.runbook.model import Resource
 from watchkeeper.vendor.strict_json import BadBody, canonical
 
@@ -53,7 +54,7 @@ def item_of(record: Any, resource: Resource) -> Item:
             "an instant with its offset nor a count"
         )
     # Always microseconds: texts of one length sort as the instants do.
-    version = changed_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    version = version_of(changed_at)
     return Item(record_id, version, changed_at, payload)
 
 

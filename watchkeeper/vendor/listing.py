@@ -16,12 +16,12 @@ from watchkeeper.errors import Permanent
 from watchkeeper.runbook.model import Resource
 from watchkeeper.vendor.answers import raise_for
 from watchkeeper.vendor.client import VendorClient
+from watchkeeper.vendor.following import MISSING, member
 from watchkeeper.vendor.items import Item, iso, item_of
+from watchkeeper.vendor.paging import Trail
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.strict_json import BadBody
 
-MOST_EMPTY_PAGES = 20
-LONGEST_CURSOR = 4096
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -62,25 +62,15 @@ async def pages(
     Raises what `raise_for` does, BadBody on an answer that is no such list, Permanent on a walk
     that does not end. Nothing is retried here: go on from the last page's cursor.
     """
-    window = Window(since, until)
+    window, trail = Window(since, until), Trail(resource, cursor)
     asked = list_params(resource, window)
-    seen: set[str] = set()
-    empty = 0
     while True:
-        if cursor is not None:
-            seen.add(cursor)
-        extra = {} if cursor is None else {resource.cursor_param: cursor}
-        page = page_of(await client.get(resource.path, {**asked, **extra}), resource, window)
-        empty = 0 if page.raw_count else empty + 1
-        # Before the page is handed out: nobody shall keep a cursor that leads in a circle.
-        if page.next_cursor in seen:
-            raise Permanent(f"{resource.name}: cursor loop: the vendor sent one a second time")
-        if empty > MOST_EMPTY_PAGES and page.next_cursor is not None:
-            raise Permanent(f"{resource.name}: {empty} empty pages in a row, and no end")
+        reply = await client.get(resource.path, {**asked, **trail.params})
+        # Judged before it is handed out: nobody shall keep a cursor that leads in a circle.
+        page = page_of(reply, resource, window, trail)
         yield page
         if page.next_cursor is None:
             return
-        cursor = page.next_cursor
 
 
 async def fetch_one(client: VendorClient, resource: Resource, record_id: str) -> Item | None:
@@ -97,7 +87,7 @@ async def fetch_one(client: VendorClient, resource: Resource, record_id: str) ->
     if reply.status == 404 and not reply.body.lstrip().startswith(b"<"):
         return None
     raise_for(reply, resource)
-    item = item_of(_unwrapped(reply, resource.item_envelope, resource), resource)
+    item = item_of(_enveloped(reply.json(), resource.item_envelope, resource), resource)
     if item.record_id != record_id:
         raise BadBody(f"{resource.name}: asked for one record, got another")
     return item
@@ -105,7 +95,9 @@ async def fetch_one(client: VendorClient, resource: Resource, record_id: str) ->
 
 def list_params(resource: Resource, window: Window) -> dict[str, str | int]:
     """What to ask a list, but for the cursor. Bounds are rounded outwards to milliseconds."""
-    params: dict[str, str | int] = {resource.limit_param: resource.page_size}
+    params: dict[str, str | int] = {}
+    if resource.limit_param is not None:
+        params[resource.limit_param] = resource.page_size
     if resource.sort_param and resource.sort:
         params[resource.sort_param] = resource.sort
     if resource.since_param and window.since is not None:
@@ -115,41 +107,32 @@ def list_params(resource: Resource, window: Window) -> dict[str, str | int]:
     return params
 
 
-def page_of(reply: Reply, resource: Resource, window: Window) -> Page:
-    """Judge one page. The upper bound that vendors offer includes it, so the window cuts it off."""
+def page_of(reply: Reply, resource: Resource, window: Window, trail: Trail) -> Page:
+    """Judge one page and step on. The upper bound that vendors offer includes it, so the window
+    cuts it off."""
     raise_for(reply, resource)
     body = reply.json()
-    records = _member(body, resource.envelope, resource)
+    items = items_of(body, resource)
+    following = trail.step(body, [item.record_id for item in items])
+    return Page(tuple(item for item in items if window.holds(item)), following, len(items))
+
+
+def items_of(body: Any, resource: Resource) -> tuple[Item, ...]:
+    """The records of a list's body. Raises BadBody where it is no such list."""
+    records = _enveloped(body, resource.envelope, resource)
     if not isinstance(records, list):
-        raise BadBody(f"{resource.name}: {resource.envelope!r} is not a list")
-    items = tuple(item_of(record, resource) for record in records)
-    inside = tuple(item for item in items if window.holds(item))
-    return Page(inside, _next_cursor(body, resource, len(items)), len(items))
+        what = "the body" if resource.envelope is None else repr(resource.envelope)
+        raise BadBody(f"{resource.name}: {what} is not a list")
+    return tuple(item_of(record, resource) for record in records)
 
 
-def _next_cursor(body: Any, resource: Resource, count: int) -> str | None:
-    """The end is a null. A full page that has lost the field altogether is not believed."""
-    if resource.cursor_field not in body and count >= resource.page_size:
-        raise BadBody(f"{resource.name}: a full page without {resource.cursor_field!r}")
-    value = body.get(resource.cursor_field)
-    if value is None or value == "":
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str) or len(value) > LONGEST_CURSOR or not value.isprintable():
-        raise BadBody(f"{resource.name}: {resource.cursor_field!r} is no cursor")
-    return value
-
-
-def _unwrapped(reply: Reply, envelope: str | None, resource: Resource) -> Any:
-    body = reply.json()
-    return body if envelope is None else _member(body, envelope, resource)
-
-
-def _member(body: Any, envelope: str, resource: Resource) -> Any:
-    if not isinstance(body, dict) or envelope not in body:
+def _enveloped(body: Any, envelope: str | None, resource: Resource) -> Any:
+    if envelope is None:
+        return body
+    value = member(body, envelope)
+    if value is MISSING:
         raise BadBody(f"{resource.name}: the answer has no {envelope!r}")
-    return body[envelope]
+    return value
 
 
 def _floor(at: datetime) -> datetime:

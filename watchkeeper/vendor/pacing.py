@@ -7,15 +7,16 @@ a lifted one or a hold applies to all who wait and not only to those who come af
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from watchkeeper.errors import Throttled
 from watchkeeper.runbook.model import RateLimit
 from watchkeeper.store import rates
 from watchkeeper.store.engine import Store
-from watchkeeper.store.rates import Bucket, Grant
+from watchkeeper.store.rates import Asker, Bucket, Grant
 from watchkeeper.vendor.purpose import LEAVES, MAX_WAIT_S, Purpose
 
 ASK_AGAIN_S = 0.2
@@ -80,6 +81,14 @@ def decide(bucket: Bucket, now: datetime, limit: RateLimit, purpose: Purpose) ->
 
 
 @dataclass(frozen=True, slots=True)
+class _Asking:
+    """One who waits to hear whether it is its turn."""
+
+    purpose: Purpose
+    answer: asyncio.Future[Grant]
+
+
+@dataclass(frozen=True, slots=True)
 class RateGate:
     """One integration's door to the vendor, shared by all processes on one database."""
 
@@ -88,6 +97,9 @@ class RateGate:
     limit: RateLimit
     now: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    # Whose requests they are counted as.
+    consumer: str = ""
+    _asking: list[_Asking] = field(default_factory=list, init=False, repr=False, compare=False)
 
     async def admit(self, purpose: Purpose, max_wait_s: float | None = None) -> None:
         """Return when the call may be sent.
@@ -98,7 +110,7 @@ class RateGate:
         patience = MAX_WAIT_S[purpose] if max_wait_s is None else max_wait_s
         slept = 0.0
         while True:
-            answer = self._ask(purpose)
+            answer = await self._ask(purpose)
             if answer.granted:
                 return
             if slept + answer.wait_s > patience:
@@ -114,10 +126,36 @@ class RateGate:
         """The vendor asked for a pause: nothing but probes goes out before `until`."""
         rates.hold(self.store, self.integration, self.now(), until)
 
-    def _ask(self, purpose: Purpose) -> Grant:
-        return rates.ask(
-            self.store,
-            self.integration,
-            self.now,
-            lambda bucket, now: decide(bucket, now, self.limit, purpose),
-        )
+    async def _ask(self, purpose: Purpose) -> Grant:
+        """Those who ask at the same time are answered by one transaction: each costs a sync to
+        disk."""
+        loop = asyncio.get_running_loop()
+        asking = _Asking(purpose, loop.create_future())
+        self._asking.append(asking)
+        loop.call_soon(self._answer_all)
+        return await asking.answer
+
+    def _answer_all(self) -> None:
+        # Who has given up meanwhile takes nobody's turn.
+        waiting = [asking for asking in self._asking if not asking.answer.done()]
+        self._asking.clear()
+        if not waiting:
+            return
+        try:
+            grants = self._grants(waiting)
+        except Exception as error:
+            for asking in waiting:
+                asking.answer.set_exception(error)
+            return
+        for asking, grant in zip(waiting, grants, strict=True):
+            asking.answer.set_result(grant)
+
+    def _grants(self, waiting: Sequence[_Asking]) -> list[Grant]:
+        askers = [
+            Asker(partial(self._decided, asking.purpose), self.consumer or asking.purpose)
+            for asking in waiting
+        ]
+        return rates.ask(self.store, self.integration, self.now, askers)
+
+    def _decided(self, purpose: Purpose, bucket: Bucket, now: datetime) -> Grant:
+        return decide(bucket, now, self.limit, purpose)

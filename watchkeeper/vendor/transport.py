@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterable, Callable
-from functools import cache
-from ssl import SSLContext
 from typing import cast
 
 import httpx
 
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, WatchkeeperError
+from watchkeeper.vendor.bounded import TooLarge, bounded
 from watchkeeper.vendor.failures import WORDS, CallFailed, Kind, kind_of
 from watchkeeper.vendor.guard import Bounds, Guard
 from watchkeeper.vendor.pacing import RateGate
 from watchkeeper.vendor.purpose import Purpose
 from watchkeeper.vendor.reply import SAFE_METHODS
+from watchkeeper.vendor.wires import Wires
 
 MASK = b"***"
 # A shorter key might be part of an ordinary word.
@@ -49,7 +49,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._guard, self._gate, self._key = guard, gate, key
         self._purpose, self._bounds = purpose, bounds
-        self._wire = httpx.AsyncHTTPTransport(verify=_authorities(), trust_env=False)
+        self._wires = Wires()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._guard.check_origin(request.url)
@@ -68,7 +68,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         raise failure
 
     async def aclose(self) -> None:
-        await self._wire.aclose()
+        await self._wires.aclose()
 
     def _sealed(self, request: httpx.Request, secret: Secret | None, sent: _Sent) -> httpx.Request:
         """A copy of the request with the key in it: the caller's own never holds one."""
@@ -87,13 +87,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def _exchange(
         self, sealed: httpx.Request, secret: Secret | None, started: float
     ) -> httpx.Response:
-        response = await self._wire.handle_async_request(sealed)
-        try:
-            if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-                raise _Unusable("encoded")
-            body = await self._read(response)
-        finally:
-            await response.aclose()
+        with self._wires.taken() as wire:
+            response = await wire.handle_async_request(sealed)
+            body = await self._body(response)
         return httpx.Response(
             response.status_code,
             headers=_kept(response.headers, secret),
@@ -101,13 +97,16 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             extensions={"latency_s": time.perf_counter() - started},
         )
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for chunk in cast(AsyncIterable[bytes], response.stream):
-            body += chunk
-            if len(body) > self._bounds.max_bytes:
-                raise _Unusable("too_large")
-        return bytes(body)
+    async def _body(self, response: httpx.Response) -> bytes:
+        try:
+            if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+                raise _Unusable("encoded")
+            stream = cast(AsyncIterable[bytes], response.stream)
+            return await bounded(stream, self._bounds.max_bytes)
+        except TooLarge:
+            raise _Unusable("too_large") from None
+        finally:
+            await response.aclose()
 
     def _failure(self, request: httpx.Request, error: Exception, sent: _Sent) -> WatchkeeperError:
         kind = error.kind if isinstance(error, _Unusable) else kind_of(error)
@@ -149,9 +148,3 @@ def _masked(text: bytes, secret: Secret | None) -> bytes:
     if secret is None or len(secret.reveal()) < SHORTEST_MASKED:
         return text
     return text.replace(secret.reveal().encode("ascii"), MASK)
-
-
-@cache
-def _authorities() -> SSLContext:
-    """Read once: it takes longer than a call."""
-    return httpx.create_ssl_context(trust_env=False)

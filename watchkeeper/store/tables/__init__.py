@@ -17,10 +17,14 @@ from watchkeeper.store.tables.integration import (
     WatermarkRow,
 )
 from watchkeeper.store.tables.ledger import ApprovalRow, EffectRow, LeaseRow, LockRow
+from watchkeeper.store.tables.planning import ChangeRow, MaintenanceRow
+from watchkeeper.store.tables.telemetry import ScrapeRow
+from watchkeeper.store.tables.volume import RequestCountRow
 
 __all__ = [
     "ApprovalRow",
     "CauseRow",
+    "ChangeRow",
     "EffectRow",
     "GapRow",
     "IncidentRow",
@@ -28,10 +32,13 @@ __all__ = [
     "JobRow",
     "LeaseRow",
     "LockRow",
+    "MaintenanceRow",
     "ObservationRow",
     "PageRow",
     "RateBucketRow",
     "RecordRow",
+    "RequestCountRow",
+    "ScrapeRow",
     "SwitchRow",
     "TimelineRow",
     "WatermarkRow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, UniqueConstraint
+from sqlalchemy import JSON, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from watchkeeper.store.columns import UtcDateTime
@@ -72,12 +72,15 @@ class TimelineRow(SQLModel, table=True):
 
 
 class ObservationRow(SQLModel, table=True):
-    """What one probe saw."""
+    """What one probe saw. The rows of one `look_id` are one look, whole: it can be judged anew. Rows
+    of before there were looks have none."""
 
     __tablename__ = "observations"
+    # What was seen last is asked for at each look.
+    __table_args__ = (Index("ix_observations_last", "integration", "kind", "at"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    integration: str = Field(index=True)
+    integration: str
     incident_id: int | None = Field(default=None, index=True)
     at: datetime = Field(sa_type=UtcDateTime, index=True)
     probe: str
@@ -87,6 +90,20 @@ class ObservationRow(SQLModel, table=True):
     status: int | None = None
     latency_s: float
     detail: str = ""
+    look_id: str | None = None
+    purpose: str | None = None
+    looked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    slow_s: float | None = None
+    tells_missing_key: bool | None = None
+    fault: str | None = None
+    critical: bool | None = None
+    wait_s: float | None = None
+    skew_s: float | None = None
+    value: float | None = None
+    bound: float | None = None
+    unit: str | None = None
+    signature: str | None = None
+    of: str | None = None
 
 
 class PageRow(SQLModel, table=True):

@@ -34,7 +34,10 @@ class JobRow(SQLModel, table=True):
 
 
 class WatermarkRow(SQLModel, table=True):
-    """All records up to `at` were seen in a completed walk; `walked_at` is when that was."""
+    """All records up to `at` were seen in a completed walk; `walked_at` is when that was.
+
+    `zero_walks`: so many walks in a row found nothing where earlier ones found something.
+    """
 
     __tablename__ = "watermarks"
 
@@ -43,6 +46,7 @@ class WatermarkRow(SQLModel, table=True):
     at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     walked_at: datetime = Field(sa_type=UtcDateTime)
     rows: int = 0
+    zero_walks: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class RecordRow(SQLModel, table=True):

@@ -1,0 +1,98 @@
+"""Which causes of the runbooks are rehearsed end to end, and which are only diagnosed, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from deployments.drill.cases.case import Case
+from deployments.drill.scenario import VENDOR, Scenario
+from watchkeeper.runbook.model import CauseRule, Runbook
+
+PEOPLE_ONLY = "people only"
+NOTHING_TO_DO = "nothing to do"
+OTHER_VENDOR = "other vendor"
+NO_FAULT = "no fault for it"
+NO_DRILL = "no drill yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """One cause of one runbook. `reason`: why no drill sees it through; empty where one does."""
+
+    vendor: str
+    cause: str
+    drills: tuple[str, ...]
+    cases: tuple[str, ...]
+    reason: str = ""
+
+    @property
+    def end_to_end(self) -> bool:
+        return bool(self.drills)
+
+    @property
+    def by_nothing(self) -> bool:
+        return not (self.drills or self.cases)
+
+
+def coverage(
+    runbooks: Iterable[Runbook], scenarios: Collection[Scenario], cases: Collection[Case]
+) -> tuple[Covered, ...]:
+    """Every cause of every runbook, in their order. A cause that several runbooks name is shown by
+    the cases of any of them: its rows are judged by the same signs."""
+    return tuple(
+        _covered(runbook, rule, scenarios, cases) for runbook in runbooks for rule in runbook.causes
+    )
+
+
+def _covered(
+    runbook: Runbook, rule: CauseRule, scenarios: Collection[Scenario], cases: Collection[Case]
+) -> Covered:
+    ours = runbook.vendor == VENDOR
+    drills = tuple(s.name for s in scenarios if ours and s.cause == rule.cause)
+    showing = [case for case in cases if rule.cause in case.causes]
+    return Covered(
+        vendor=runbook.vendor,
+        cause=rule.cause,
+        drills=drills,
+        cases=tuple(case.name for case in showing),
+        reason="" if drills else _reason(runbook, rule, showing),
+    )
+
+
+def _reason(runbook: Runbook, rule: CauseRule, showing: Iterable[Case]) -> str:
+    """What stands in the way first."""
+    acting = [name for name in rule.mitigations if runbook.mitigation(name).action != "escalate"]
+    if not rule.mitigations:
+        return NOTHING_TO_DO
+    if not acting:
+        return PEOPLE_ONLY
+    if runbook.vendor != VENDOR:
+        return OTHER_VENDOR
+    return NO_DRILL if any(_plantable(case) for case in showing) else NO_FAULT
+
+
+def _plantable(case: Case) -> bool:
+    """A drill can break the vendor, its status page and the wires; nothing else, and it reads no
+    metrics of our service."""
+    others = (case.service, case.record, case.measured, case.address != "usual")
+    return case.vendor == VENDOR and case.stored == "good" and not any(others)
+
+
+def says(covered: Iterable[Covered]) -> Iterator[str]:
+    """The whole in lines: what is rehearsed, then what is only diagnosed, by the reason."""
+    listed = list(covered)
+    done = [one for one in listed if one.end_to_end]
+    cases_only = [one for one in listed if one.cases and not one.end_to_end]
+    rest = sorted(cases_only, key=lambda one: one.reason)
+    yield f"end to end: {len(done)} of {len(listed)} causes: {_names(done)}"
+    for reason, some in groupby(rest, key=lambda one: one.reason):
+        yield f"only diagnosed, {reason}: {_names(some)}"
+    if nothing := [one for one in listed if one.by_nothing]:
+        yield f"covered by nothing: {_names(nothing)}"
+
+
+def _names(some: Iterable[Covered]) -> str:
+    vendors = groupby(sorted(some, key=lambda one: one.vendor), key=lambda one: one.vendor)
+    return "; ".join(f"{vendor}: {', '.join(c.cause for c in ones)}" for vendor, ones in vendors)

@@ -1,0 +1,120 @@
+"""`watchkeeper up` for one drill after another, and the person who is there while one goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deployments.drill.prefect_view import PrefectView
+from deployments.drill.world import World, environment
+from watchkeeper.errors import WatchkeeperError
+
+READY_S = 90.0
+STOP_S = 40.0
+POLL_S = 0.1
+# Served once an integration is watched that has such a job.
+SERVED = "sync/workorder-sync"
+
+
+def program() -> list[str]:
+    """The public command, as people call it."""
+    return [str(Path(sys.executable).with_name("watchkeeper"))]
+
+
+class Supervisor:
+    """Use as a context manager. One `up` serves until it dies; then whoever comes gets another."""
+
+    def __init__(self, home: Path, tell: Callable[[str], None]) -> None:
+        self.home, self.tell = home, tell
+        self._child: subprocess.Popen[bytes] | None = None
+        self._view: PrefectView | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def serving(self) -> PrefectView:
+        """What Prefect says. An integration must be watched by now: its jobs are what is served.
+
+        Raises WatchkeeperError with the end of the log where `up` does not come up.
+        """
+        if self._view is not None and self._alive() and self._view.deploys(SERVED):
+            return self._view
+        if self._child is not None:
+            self.tell("  `up` or its server has died: from here on there is a new one")
+            self.stop()
+        api = self._start()
+        self.tell(f"  up: {api.removesuffix('/api')}")
+        self._view = PrefectView(api)
+        return self._view
+
+    def stop(self) -> None:
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
+
+    def _alive(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def _start(self) -> str:
+        """Its API's address, once it is ready."""
+        ready, log = self.home / "up.json", self.home / "up.log"
+        # That of one that was killed.
+        ready.unlink(missing_ok=True)
+        with log.open("ab") as out:
+            self._child = subprocess.Popen(
+                [*program(), "up", "--tied"],
+                env=environment(self.home),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        until = time.monotonic() + READY_S
+        while self._alive() and not ready.exists() and time.monotonic() < until:
+            time.sleep(POLL_S)
+        if not ready.exists():
+            tail = log.read_text(errors="replace")[-1500:]
+            raise WatchkeeperError(f"`watchkeeper up` did not come up: {tail}")
+        return str(json.loads(ready.read_text())["api"])
+
+
+def start_person(world: World) -> None:
+    """Woken by this world's pager; looks after this world's incidents only."""
+    told = {
+        "name": "ada",
+        "program": program(),
+        "env": world.environment(),
+        "integration": world.integration,
+        "vendor": world.vendor,
+        "pager": world.pager,
+        "pager_ca": str(world.pager_ca),
+    }
+    config = world.folder / "sandbox" / "person.json"
+    config.write_text(json.dumps(told))
+    world.processes.start(["person", "--config", str(config)])

@@ -1,0 +1,109 @@
+"""A runbook's numbers off two scrapes of one `/metrics` page. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from watchkeeper.metrics import MOST_CONSUMERS, TOTAL, Number, Scrape, consumer_name, growth
+from watchkeeper.runbook.signals import Metric, Volume
+
+
+@dataclass(frozen=True)
+class PageMetrics:
+    """A source. Without an earlier scrape it has gauges alone."""
+
+    before: Scrape | None
+    after: Scrape
+
+    async def number(self, rule: Metric) -> Number:
+        return number(rule, self.before, self.after)
+
+    async def volumes(self, volume: Volume, window_s: float) -> dict[str, Number]:
+        return volumes(volume, self.before, self.after, window_s)
+
+
+def wanted(rules: Iterable[Metric], volume: Volume | None) -> frozenset[str]:
+    """The names of all series that the rules read."""
+    names = {growth.BEGAN.name}
+    for rule in rules:
+        names |= {base_name(rule), series_name(rule)}
+        if rule.kind == "share":
+            names.add(rule.of or rule.metric)
+    return frozenset(names | ({volume.metric} if volume else set()))
+
+
+def base_name(rule: Metric) -> str:
+    """A histogram may be called by its own name or by that of its buckets."""
+    return rule.metric.removesuffix("_bucket") if rule.kind == "quantile" else rule.metric
+
+
+def series_name(rule: Metric) -> str:
+    return f"{base_name(rule)}_bucket" if rule.kind == "quantile" else rule.metric
+
+
+def number(rule: Metric, before: Scrape | None, after: Scrape) -> Number:
+    """What the rule asks for; no value where a series is missing or too little was counted."""
+    if not after.knows(series_name(rule)):
+        return Number(None, f"the page has no {series_name(rule)[:80]}")
+    if rule.kind == "gauge":
+        return _gauge(rule, after)
+    if before is None or (elapsed_s := _elapsed_s(before, after)) <= 0:
+        return Number(None, "no earlier scrape to count from")
+    if rule.kind == "quantile":
+        return _quantile(rule, before, after, elapsed_s)
+    grown = growth.total(before, after, rule.metric, rule.where)
+    if rule.kind == "share":
+        return _share(rule, grown, before, after, elapsed_s)
+    value = grown if rule.kind == "increase" else growth.rate(grown, elapsed_s)
+    return Number(value, _over(elapsed_s))
+
+
+def volumes(
+    volume: Volume, before: Scrape | None, after: Scrape, window_s: float
+) -> dict[str, Number]:
+    """Requests in a window, by consumer (the largest `MOST_CONSUMERS`), and `total`."""
+    if not after.knows(volume.metric):
+        return {TOTAL: Number(None, f"the page has no {volume.metric[:80]}")}
+    if before is None or (elapsed_s := _elapsed_s(before, after)) <= 0:
+        return {TOTAL: Number(None, "no earlier scrape to count from")}
+    grown = growth.grown(before, after, volume.metric, volume.where)
+    named = growth.by_label(grown, volume.by) if volume.by else {}
+    largest = sorted(named.items(), key=lambda pair: -pair[1])[:MOST_CONSUMERS]
+    counted = [*((consumer_name(name), count) for name, count in largest)]
+    counted.append((TOTAL, sum(grown.values(), 0.0)))
+    times = window_s / elapsed_s
+    return {name: Number(count * times, _over(elapsed_s)) for name, count in counted}
+
+
+def _gauge(rule: Metric, after: Scrape) -> Number:
+    found = after.of(rule.metric, rule.where)
+    if not found:
+        return Number(None, "no series has the labels asked for")
+    return Number(growth.gauge(found.values(), rule.below))
+
+
+def _share(rule: Metric, grown: float, before: Scrape, after: Scrape, elapsed_s: float) -> Number:
+    name = rule.of or rule.metric
+    if not after.knows(name):
+        return Number(None, f"the page has no {name[:80]}")
+    whole = growth.total(before, after, name, rule.of_where)
+    if whole < rule.least:
+        return Number(None, f"{whole:g} {_over(elapsed_s)}: too few to judge by")
+    return Number(growth.share(grown, whole), f"{grown:g} of {whole:g} {_over(elapsed_s)}")
+
+
+def _quantile(rule: Metric, before: Scrape, after: Scrape, elapsed_s: float) -> Number:
+    found = growth.buckets(before, after, base_name(rule), rule.where)
+    count = growth.observed(found)
+    if not found or count < rule.least:
+        return Number(None, f"{count if found else 0:g} {_over(elapsed_s)}: too few to judge by")
+    return Number(growth.quantile(rule.quantile, found), f"{count:g} {_over(elapsed_s)}")
+
+
+def _elapsed_s(before: Scrape, after: Scrape) -> float:
+    return (after.at - before.at).total_seconds()
+
+
+def _over(elapsed_s: float) -> str:
+    return f"in {elapsed_s:.0f} s"

@@ -1,0 +1,101 @@
+"""A runbook's numbers from a Prometheus server's query API: one query each."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from watchkeeper.harmless import harmless
+from watchkeeper.metrics import TOTAL, Number, Unreadable, consumer_name
+from watchkeeper.metrics.fetch import Fetch, Page, fault_told
+from watchkeeper.metrics.promql import metric_query, volume_queries
+from watchkeeper.runbook.signals import Metric, Volume
+from watchkeeper.runbook.telemetry import PrometheusServer
+from watchkeeper.vendor.strict_json import BadBody, loads
+
+Vector = list[tuple[dict[str, str], float]]
+NOTHING = Number(None, "the server has no such series, or too little was counted")
+
+
+@dataclass(frozen=True)
+class ServerMetrics:
+    """A source. Its rates are those of the server over `range`."""
+
+    server: PrometheusServer
+    fetch: Fetch
+
+    async def number(self, rule: Metric) -> Number:
+        try:
+            found = await self._asked(metric_query(rule, self.server))
+        except Unreadable as error:
+            return Number(None, str(error), error.fault)
+        said = "" if rule.kind == "gauge" else self._over
+        return Number(found[0][1], said) if len(found) == 1 else NOTHING
+
+    async def volumes(self, volume: Volume, window_s: float) -> dict[str, Number]:
+        try:
+            total, each = volume_queries(volume, self.server, window_s)
+            asked = [self._asked(query) for query in (each, total) if query is not None]
+            *named, whole = await asyncio.gather(*asked)
+        except Unreadable as error:
+            return {TOTAL: Number(None, str(error), error.fault)}
+        counted = {
+            consumer_name(labels.get(volume.by or "", "")): Number(value, self._over)
+            for found in named
+            for labels, value in sorted(found, key=lambda one: -one[1])
+        }
+        return {**counted, TOTAL: Number(whole[0][1], self._over) if len(whole) == 1 else NOTHING}
+
+    @property
+    def _over(self) -> str:
+        return f"over {self.server.range}"
+
+    async def _asked(self, query: str) -> Vector:
+        url = f"{self.server.url.rstrip('/')}/api/v1/query"
+        return vector(await self.fetch(url, accept="application/json", query=query))
+
+
+def vector(page: Page) -> Vector:
+    """The labels and values of an instant vector. Raises Unreadable; its text quotes nothing but
+    the server's word for the kind of error."""
+    if page.fault is not None:
+        raise Unreadable(f"the Prometheus server gave {fault_told(page)}", page.fault)
+    body = _answer(page)
+    data = body.get("data")
+    if not isinstance(data, dict) or data.get("resultType") != "vector":
+        raise Unreadable("the Prometheus server's answer is no instant vector", "wrong_value")
+    result = data.get("result")
+    try:
+        return [_sample(one) for one in result] if isinstance(result, list) else _no_vector()
+    except (KeyError, TypeError, ValueError):
+        return _no_vector()
+
+
+def _answer(page: Page) -> dict[str, Any]:
+    """What a server says of a bad query comes as JSON, too, with a status of 400 or more."""
+    try:
+        body = loads(page.body)
+    except BadBody:
+        body = None
+    said = body.get("status") if isinstance(body, dict) else None
+    if page.status == 200 and said == "success":
+        return dict(body)
+    if said == "error":
+        kind = str(body.get("errorType", "")) if isinstance(body, dict) else ""
+        word = kind if kind.isidentifier() and kind.isascii() else "unknown"
+        shown = harmless(word, 40)
+        raise Unreadable(f"the Prometheus server answered {page.status}: {shown}", "error_body")
+    fault = "not_json" if body is None and page.status == 200 else None
+    raise Unreadable(f"the Prometheus server answered {page.status}, no query result", fault)
+
+
+def _sample(one: Any) -> tuple[dict[str, str], float]:
+    _at, value = one["value"]
+    if not isinstance(value, str) or not isinstance(one["metric"], dict):
+        raise TypeError
+    return {str(name): str(label) for name, label in one["metric"].items()}, float(value)
+
+
+def _no_vector() -> Vector:
+    raise Unreadable("the Prometheus server's answer is no instant vector", "wrong_value")

@@ -1,0 +1,1 @@
+"""Our network, names, TLS, proxies and clock, told from the vendor's. No request leaves from here."""

@@ -1,0 +1,142 @@
+"""Sending the contrast probes that were chosen, all at once and within what is left of the look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
+
+from watchkeeper.contrasts import Contrast
+from watchkeeper.credentials.references import open_rotatable
+from watchkeeper.errors import UserError, WatchkeeperError
+from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.performing.connectors import client_of
+from watchkeeper.performing.endpoint_probe import LARGEST, ask, try_key
+from watchkeeper.performing.fetching import fetch_json
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.vendor.client import KeyChoice
+
+_KEYS: dict[str, KeyChoice] = {
+    "no_key": None,
+    "made_up_key": "made_up",
+    "other_key": "pending",
+    "second_key": "second",
+}
+
+
+async def contrast_readings(
+    watch: Watch, watched: Watched, chosen: tuple[Contrast, ...], deadline_s: float
+) -> tuple[Reading, ...]:
+    """A contrast that is not possible here, such as a key that nobody has offered, is left out."""
+    possible = [c for c in chosen if _possible(watch, watched, c)]
+    asked = await asyncio.gather(*(_one(watch, watched, c, deadline_s) for c in possible))
+    # No turn of ours, no word of the vendor's.
+    return tuple(reading for reading in asked if reading.outcome is not Outcome.UNKNOWN)
+
+
+def _possible(watch: Watch, watched: Watched, contrast: Contrast) -> bool:
+    credential = watched.integration.credential
+    if contrast.varies == "second_key":
+        return credential.second is not None
+    if contrast.varies == "direct":
+        return watched.direct_url is not None
+    if contrast.varies == "description":
+        return watched.runbook.description is not None
+    if contrast.varies != "other_key":
+        return True
+    try:
+        store = open_rotatable(credential.reference, watch.secrets_base)
+        return store.read("pending") is not None
+    except UserError:
+        return False
+
+
+def _one(
+    watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float
+) -> Awaitable[Reading]:
+    if contrast.varies in _KEYS:
+        key, name = _KEYS[contrast.varies], contrast.varies
+        return try_key(
+            watch, watched, key, name, contrast.path, of=contrast.of, deadline_s=deadline_s
+        )
+    if contrast.varies == "direct":
+        return _direct(watch, watched, contrast, deadline_s)
+    if contrast.varies == "description":
+        return _described(watch, watched, contrast, deadline_s)
+    return _again(watch, watched, contrast, deadline_s)
+
+
+async def _again(watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float) -> Reading:
+    """The very same probe once more, judged as the first one was."""
+    probe = next(p for p in watched.runbook.probes if p.name == contrast.of)
+    client = client_of(
+        watch,
+        watched,
+        "probe",
+        deadline_s=deadline_s,
+        max_wait_s=deadline_s / 2,
+        max_bytes=LARGEST,
+    )
+    async with client:
+        reading = (await ask(watch, watched, client, probe)).reading
+    return replace(reading, probe="again", kind=Kind.CONTRAST, of=contrast.of)
+
+
+async def _direct(watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float) -> Reading:
+    """Without our gateway. No key: it belongs to the one address it is pinned to."""
+    at, url = watch.now(), f"{(watched.direct_url or '').rstrip('/')}{contrast.path}"
+    got = await fetch_json(url, deadline_s)
+    return Reading(
+        probe="direct",
+        kind=Kind.CONTRAST,
+        target="the vendor's own address",
+        at=at,
+        outcome=Outcome.DOWN if got.status is None or got.status >= 500 else Outcome.OK,
+        latency_s=got.latency_s,
+        status=got.status,
+        fault=got.fault if got.status is None else None,
+    )
+
+
+async def _described(
+    watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float
+) -> Reading:
+    """Does the vendor's description of its API still have the path? Unknown where it cannot be
+    read."""
+    at, path = watch.now(), watched.runbook.description or "/"
+    blank = Reading(
+        probe="description",
+        kind=Kind.CONTRAST,
+        target="the vendor's description",
+        at=at,
+        outcome=Outcome.UNKNOWN,
+        latency_s=0.0,
+        of=contrast.of,
+    )
+    client = client_of(watch, watched, "probe", deadline_s=deadline_s, max_wait_s=deadline_s / 2)
+    try:
+        async with client:
+            reply = await client.get(path)
+        paths = reply.json()["paths"] if reply.status == 200 else None
+    except (WatchkeeperError, KeyError, TypeError):
+        return blank
+    if not isinstance(paths, dict) or not paths:
+        return blank
+    wanted = contrast.path.partition("?")[0]
+    there = any(_same_path(wanted, str(known)) for known in paths)
+    return replace(
+        blank,
+        outcome=Outcome.OK if there else Outcome.DOWN,
+        status=reply.status,
+        latency_s=reply.latency_s,
+        detail=f"{wanted} is {'still' if there else 'not'} among its {len(paths)} paths",
+    )
+
+
+def _same_path(asked: str, described: str) -> bool:
+    """Part by part; `{id}` in a description stands for anything."""
+    ours, theirs = asked.strip("/").split("/"), described.strip("/").split("/")
+    return len(ours) == len(theirs) and all(
+        a == b or (b.startswith("{") and b.endswith("}")) for a, b in zip(ours, theirs, strict=True)
+    )

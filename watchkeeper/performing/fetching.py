@@ -1,0 +1,76 @@
+"""One GET to what is not the vendor's API: no credential, no redirects, no proxy, and bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.vendor.authorities import authorities
+from watchkeeper.vendor.bounded import TooLarge, bounded
+from watchkeeper.vendor.failures import kind_of
+from watchkeeper.vendor.reply import http_date
+from watchkeeper.vendor.strict_json import loads
+
+DEADLINE_S = 5.0
+MAX_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came: a status, the bytes and their JSON value, or the kind of fault. `date`: the other
+    side's clock, where it told."""
+
+    status: int | None
+    raw: bytes
+    body: Any
+    fault: str | None
+    latency_s: float
+    date: datetime | None = None
+
+
+async def fetch(url: str, deadline_s: float = DEADLINE_S, max_bytes: int = MAX_BYTES) -> Fetched:
+    """Bytes; `body` stays None. Never raises for what the other side does."""
+    began = time.monotonic()
+    status: int | None = None
+
+    def failed(fault: str) -> Fetched:
+        return Fetched(status, b"", None, fault, time.monotonic() - began)
+
+    try:
+        async with (
+            asyncio.timeout(deadline_s),
+            httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False) as wire,
+        ):
+            request = httpx.Request("GET", url, headers={"accept-encoding": "identity"})
+            reply = await wire.handle_async_request(request)
+            status = reply.status_code
+            try:
+                raw = await bounded(reply.aiter_raw(), max_bytes)
+            finally:
+                await reply.aclose()
+    except TooLarge:
+        return failed("too_large")
+    except (TimeoutError, httpx.TransportError, httpx.InvalidURL, OSError, UnicodeError) as error:
+        return failed(kind_of(error))
+    date = http_date(reply.headers.get("date", ""))
+    return Fetched(status, raw, None, None, time.monotonic() - began, date)
+
+
+async def fetch_json(url: str, deadline_s: float = DEADLINE_S) -> Fetched:
+    """The same, with the body as strict JSON; the fault is `not_json` where it is none."""
+    return read_json(await fetch(url, deadline_s))
+
+
+def read_json(got: Fetched) -> Fetched:
+    if got.fault is not None:
+        return got
+    try:
+        return replace(got, body=loads(got.raw))
+    except WatchkeeperError:
+        return replace(got, fault="not_json")

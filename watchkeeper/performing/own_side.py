@@ -1,0 +1,131 @@
+"""What our own service's machine tells: its logs, its runtime and disk, and which key is where."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.harmless import LONGEST, harmless
+from watchkeeper.local_command import Unreadable
+from watchkeeper.logs import Lines, LogSource
+from watchkeeper.logs.counting import LogCount, count
+from watchkeeper.logs.opening import open_log
+from watchkeeper.performing.own_keys import key_readings
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.durations import words
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.runbook.signals import Log
+from watchkeeper.runbook.telemetry import KubernetesRuntime
+from watchkeeper.runtimes.opening import open_disk, open_runtime
+from watchkeeper.runtimes.state import RuntimeState, State
+
+__all__ = ["key_readings", "log_readings", "runtime_readings"]
+
+MOST_KINDS_TOLD = 3
+
+
+async def log_readings(watch: Watch, watched: Watched) -> tuple[Reading, ...]:
+    """One for each log of the runbook; none where integrations.yaml names no logs. Rules that look
+    equally far back are judged on the same lines."""
+    service, rules = watched.integration.service, watched.runbook.logs
+    if service is None or service.logs is None:
+        return ()
+    source = open_log(service.logs, watch.secrets_base)
+    spans = dict.fromkeys(rule.within for rule in rules)
+    alike = (tuple(rule for rule in rules if rule.within == span) for span in spans)
+    groups = await asyncio.gather(*(_logs(watch, source, rules) for rules in alike))
+    return tuple(reading for group in groups for reading in group)
+
+
+async def runtime_readings(watch: Watch, watched: Watched) -> tuple[Reading, ...]:
+    """`pods` or `unit`, and `disk`: those that integrations.yaml names."""
+    service = watched.integration.service
+    asked: list[tuple[str, RuntimeState]] = []
+    if service is not None and service.runtime is not None:
+        probe = "pods" if isinstance(service.runtime, KubernetesRuntime) else "unit"
+        asked.append((probe, open_runtime(service.runtime, watch.now)))
+    if service is not None and service.disk is not None:
+        asked.append(("disk", open_disk(service.disk, watch.secrets_base)))
+    return tuple(await asyncio.gather(*(_runtime(watch, *one) for one in asked)))
+
+
+async def _logs(watch: Watch, source: LogSource, rules: Sequence[Log]) -> tuple[Reading, ...]:
+    at, began = watch.now(), time.monotonic()
+    lines: Lines | str
+    try:
+        lines = await source.lines(at, rules[0].within)
+    except Unreadable as error:
+        lines = str(error)
+    # In a thread: a runbook's pattern over a mebibyte of lines takes its time.
+    return tuple(
+        [
+            await asyncio.to_thread(log_reading, r, lines, at, time.monotonic() - began)
+            for r in rules
+        ]
+    )
+
+
+def log_reading(rule: Log, lines: Lines | str, at: datetime, latency_s: float) -> Reading:
+    """What a log says, or why it cannot be read."""
+    counted, detail = _counted(rule, lines)
+    outcome = Outcome.UNKNOWN
+    if counted is not None:
+        outcome = Outcome.DOWN if counted.found >= rule.bound else Outcome.OK
+    return Reading(
+        probe=rule.name,
+        kind=Kind.LOG,
+        target=f"log {rule.name}",
+        at=at,
+        outcome=outcome,
+        latency_s=latency_s,
+        detail=detail,
+        value=None if counted is None else counted.found,
+        bound=rule.bound,
+        unit="lines",
+    )
+
+
+def _counted(rule: Log, lines: Lines | str) -> tuple[LogCount | None, str]:
+    if isinstance(lines, str):
+        return None, lines[:LONGEST]
+    try:
+        counted = count(lines.lines, rule)
+    except re.error as error:
+        return None, f"a pattern of it is no regular expression: {error}"[:LONGEST]
+    return counted, told(counted, lines, rule.within)
+
+
+def told(counted: LogCount, lines: Lines, within: timedelta) -> str:
+    """`14 in 10 min: 9x RATE_LIMITED, 5x timeout; most by report-generator (8)`."""
+    least = "at least " if lines.cut else ""
+    head = f"{least}{counted.found} in {words(within)}"
+    if not counted.found:
+        return f"{head}, of {len(lines.lines)} lines"
+    kinds = ", ".join(f"{times}x {kind}" for kind, times in counted.kinds[:MOST_KINDS_TOLD])
+    tail = "".join(f"; most by {who} ({times})" for who, times in counted.consumers[:1])
+    return harmless(f"{head}: {kinds}" if kinds else head, LONGEST - len(tail)) + tail
+
+
+async def _runtime(watch: Watch, probe: str, runtime: RuntimeState) -> Reading:
+    at, began = watch.now(), time.monotonic()
+    try:
+        state = await runtime.state()
+    except Unreadable as error:
+        state = State(Outcome.UNKNOWN, detail=str(error))
+    return Reading(
+        probe=probe,
+        kind=Kind.RUNTIME,
+        target=f"our service's {probe}",
+        at=at,
+        outcome=state.outcome,
+        latency_s=time.monotonic() - began,
+        fault=state.fault,
+        detail=state.detail[:LONGEST],
+        value=state.value,
+        bound=state.bound,
+        unit=state.unit,
+    )

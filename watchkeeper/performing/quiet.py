@@ -1,0 +1,35 @@
+"""Whether anybody may be woken now: our windows of maintenance, and the vendor's announced one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from watchkeeper.evidence import Kind
+from watchkeeper.maintenance import is_announced, muted, waiting_since
+from watchkeeper.performing.watch import Watch
+from watchkeeper.store import maintenance, observations
+
+# An announcement is believed for so long after it was last read: a page that nobody reads any more
+# must not keep people asleep.
+BELIEVED = timedelta(minutes=30)
+
+
+def quiet_now(watch: Watch, integration: str, *, announced: bool = False) -> str | None:
+    """Why nobody is paged for an integration now, or None where people are.
+
+    `announced`: the vendor's status page speaks of maintenance; what was kept of it counts as well.
+    """
+    now = watch.now()
+    with watch.store.read() as session:
+        windows = maintenance.active(session, integration, now)
+        page = observations.last_of_kind(session, integration, Kind.STATUS_PAGE, now - BELIEVED)
+    return muted(windows, announced or is_announced(page), now)
+
+
+def waited_from(watch: Watch, integration: str, paged_at: datetime | None) -> datetime | None:
+    """Since when an unanswered page has been waited for, windows of maintenance left out."""
+    if paged_at is None:
+        return None
+    with watch.store.read() as session:
+        windows = maintenance.since(session, integration, paged_at)
+    return waiting_since(windows, paged_at, watch.now())

@@ -1,0 +1,50 @@
+"""Signs on the vendor's status page. What cannot be read there counts for neither side."""
+
+from __future__ import annotations
+
+from watchkeeper.evidence import Evidence, Outcome, Reading
+from watchkeeper.signs.answers import failing
+from watchkeeper.signs.finding import Finding, both, found, of_one
+
+MAINTENANCE = "maintenance"
+
+
+def vendor_status_down(evidence: Evidence) -> Finding:
+    """The vendor's own page says that it is down."""
+    return of_one(evidence.status_page, lambda r: r.outcome is Outcome.DOWN)
+
+
+def vendor_status_degraded(evidence: Evidence) -> Finding:
+    """The vendor's own page says that it is not well, or down."""
+    return of_one(
+        evidence.status_page,
+        lambda r: r.outcome in (Outcome.DOWN, Outcome.DEGRADED) and not announced(r),
+    )
+
+
+def vendor_status_green(evidence: Evidence) -> Finding:
+    """The vendor's own page says that all is well; pages lag, so this downgrades nothing."""
+    return of_one(evidence.status_page, lambda r: r.outcome is Outcome.OK)
+
+
+def vendor_in_maintenance(evidence: Evidence) -> Finding:
+    """The vendor has announced maintenance for now."""
+    return of_one(evidence.status_page, announced)
+
+
+def fails_in_maintenance(evidence: Evidence) -> Finding:
+    """Endpoints fail while the vendor's announced maintenance goes on."""
+    return both(found(failing(evidence)), vendor_in_maintenance(evidence))
+
+
+def announced(reading: Reading) -> bool:
+    return reading.fault == MAINTENANCE
+
+
+SIGNS = (
+    vendor_status_down,
+    vendor_status_degraded,
+    vendor_status_green,
+    vendor_in_maintenance,
+    fails_in_maintenance,
+)

@@ -1,0 +1,128 @@
+"""One answer of the vendor by itself, as a reading. A 2xx that is not what was asked for is no
+success: an error body would otherwise read as an empty list."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.harmless import harmless
+from watchkeeper.runbook.model import Probe
+from watchkeeper.vendor.answers import asked_wait_s, key_fault
+from watchkeeper.vendor.reply import Reply
+from watchkeeper.vendor.strict_json import loads
+
+_KEY_WORDS = {
+    "bad_key": "the key was refused",
+    "not_sent": "no key was seen",
+    "unclear": "refused, without a word that tells why",
+}
+LONGEST_VALUE = 40
+# What is larger is a list or a page; its first words tell it from others.
+LARGEST_SIGNED = 64 * 1024
+
+
+def judge(probe: Probe, reply: Reply, at: datetime, slow_s: float, of: str = "") -> Reading:
+    """`slow_s`: where slow begins unless the probe has a bound of its own. `of`: for a probe of one
+    record, the probe of its list."""
+    outcome, fault, detail = _judged(probe, reply)
+    bound_s = probe.expect.slow.total_seconds() if probe.expect.slow else None
+    if outcome is Outcome.OK and reply.latency_s > (slow_s if bound_s is None else bound_s):
+        outcome = Outcome.DEGRADED
+    return Reading(
+        probe=probe.name,
+        kind=Kind.ENDPOINT,
+        target=probe.path,
+        at=at,
+        outcome=outcome,
+        latency_s=reply.latency_s,
+        status=reply.status,
+        fault=fault,
+        detail=detail,
+        critical=probe.critical,
+        wait_s=asked_wait_s(reply) if reply.status == 429 else None,
+        skew_s=None if reply.date is None else (reply.date - at).total_seconds(),
+        bound=bound_s,
+        signature=signature(reply),
+        of=of,
+    )
+
+
+def _judged(probe: Probe, reply: Reply) -> tuple[Outcome, str | None, str]:
+    if probe.expect.status:
+        if reply.status in probe.expect.status:
+            return _shape(probe, reply)
+    elif 200 <= reply.status < 300:
+        return _shape(probe, reply)
+    if reply.status == 429:
+        return Outcome.DEGRADED, None, ""
+    if reply.status == 401:
+        return Outcome.DOWN, None, _KEY_WORDS[key_fault(reply)]
+    unexpected = f"{reply.status} is not what the runbook expects"
+    fault = "wrong_value" if 200 <= reply.status < 300 else None
+    return Outcome.DOWN, fault, unexpected if fault else ""
+
+
+def _shape(probe: Probe, reply: Reply) -> tuple[Outcome, str | None, str]:
+    expect = probe.expect
+    if probe.method == "HEAD" or (probe.envelope is None and expect.json_path is None):
+        return Outcome.OK, None, ""
+    try:
+        body = reply.json()
+    except WatchkeeperError:
+        if reply.body.lstrip()[:1] == b"<":
+            return Outcome.DOWN, "html", "a page, and not the JSON that was asked for"
+        return Outcome.DOWN, "not_json", "the body is not the JSON that was asked for"
+    if probe.envelope is not None and not isinstance(at_path(body, probe.envelope), list):
+        error = isinstance(body, dict) and ("error" in body or "errors" in body)
+        detail = f"the body has no list {probe.envelope!r}{', but an error' if error else ''}"
+        return Outcome.DOWN, "error_body" if error else "no_list", detail
+    if expect.json_path is not None:
+        return _value(expect.json_path, expect.equals, body)
+    return Outcome.OK, None, ""
+
+
+def _value(
+    path: str, wanted: str | int | bool | None, body: Any
+) -> tuple[Outcome, str | None, str]:
+    value = at_path(body, path)
+    if value is None or (wanted is not None and value != wanted):
+        told = isinstance(value, str | int | float)
+        shown = harmless(repr(value), LONGEST_VALUE) if told else "not there"
+        return Outcome.DOWN, "wrong_value", f"{path} is {shown}"
+    return Outcome.OK, None, ""
+
+
+def at_path(body: Any, path: str) -> Any:
+    """The value at `a.b.0.c`, None where there is none. A name with dots in it is found too."""
+    if isinstance(body, dict) and path in body:
+        return body[path]
+    for part in path.split("."):
+        if isinstance(body, dict):
+            body = body.get(part)
+        elif isinstance(body, list) and part.isdecimal() and int(part) < len(body):
+            body = body[int(part)]
+        else:
+            return None
+    return body
+
+
+def signature(reply: Reply) -> str:
+    """Two answers of one signature say the same: status, kind of body, and its keys or its words.
+
+    Values are left out, for they hold request ids and times.
+    """
+    media = reply.headers.get("content-type", "").partition(";")[0].strip().lower()[:64]
+    try:
+        body = loads(reply.body, largest=LARGEST_SIGNED)
+        said = ",".join(sorted(map(str, body))) if isinstance(body, dict) else type(body).__name__
+    except WatchkeeperError:
+        said = "".join(
+            c for c in reply.body[:200].decode("utf-8", "replace").lower() if c.isalpha()
+        )
+    # A name may hold half of a surrogate pair.
+    digest = hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+    return f"{reply.status} {media} {digest}"
