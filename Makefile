@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := watchkeeper tasks flows deployments benchmarks tests
 
-.PHONY: drill test check prove bench up clean lock
+.PHONY: install drill test check prove prove-causes prove-variants prove-drills bench up clean lock
 .DELETE_ON_ERROR:
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -18,6 +18,8 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
+
+install: $(VENV)/.run
 
 drill: $(VENV)/.run
 	$(BIN)/watchkeeper drill expired-key
@@ -34,7 +36,17 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-prove: $(VENV)/.dev
+# Each part fits ten minutes; what a part proves it says.
+prove: prove-causes prove-variants prove-drills
+
+prove-causes: $(VENV)/.run
+	$(BIN)/watchkeeper rehearse
+	$(BIN)/python -m benchmarks.hostile
+
+prove-variants: $(VENV)/.run
+	$(BIN)/watchkeeper rehearse --variants 1000 --seed 1
+
+prove-drills: $(VENV)/.run
 	$(BIN)/watchkeeper drill --all
 
 bench: $(VENV)/.run

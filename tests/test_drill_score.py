@@ -365,7 +365,7 @@ def test_a_scenario_is_laid_over_the_drills_own_overlay(tmp_path: Path) -> None:
     assert (users.page_size, users.list_lag) == (1, 3 * SECOND)
     assert (orders.page_size, orders.list_lag) == (100, 3 * SECOND)
     soaks = {rule.cause: rule.soak for rule in runbook.causes}
-    assert soaks["rate_limit_exceeded"] == 30 * SECOND
+    assert soaks["rate_limit_exceeded"] == 40 * SECOND
     assert soaks["api_key_expired"] == 2 * SECOND
     assert runbook.verification.interval == 3 * SECOND
     assert runbook.verification.give_up_after == 60 * SECOND

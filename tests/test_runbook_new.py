@@ -132,7 +132,10 @@ GAPS: dict[str, tuple[Any, str]] = {
     "404": (lambda b: without(b, "api_path_changed"), "no cause row for 404"),
     "429": (lambda b: without(b, "rate_limit_exceeded"), "no cause row for 429"),
     "5xx": (lambda b: without(b, "vendor_outage", "intermittent_errors"), "no cause row for 5xx"),
-    "silence": (lambda b: without(b, "network_issue"), "no cause row for silence"),
+    "silence": (
+        lambda b: without(b, "network_issue", "vendor_hangs"),
+        "no cause row for silence",
+    ),
     "slow": (lambda b: without(b, "slow_vendor"), "no cause row for slow answers"),
     "ours": (lambda b: without(b, "service_crash"), "no cause row for our service down"),
 }
@@ -143,6 +146,15 @@ def test_what_is_missing_is_said(change: Any, said: str, begun: Runbook) -> None
     """Where it is missing, and only there."""
     full = begun.model_copy(
         update={
+            "base_url": "https://api.parcelhive.example/v2",
+            "status_page": begun.status_page.model_copy(
+                update={"url": "https://status.parcelhive.example", "kind": "betterstack"}
+            )
+            if begun.status_page
+            else None,
+            "support": tuple(s.model_copy(update={"contact": "ann"}) for s in begun.support),
+            "links": (),
+            "control": "https://www.cloudflare.com/",
             "description": "/openapi.json",
             "contrast_probes": (
                 *begun.contrast_probes,
@@ -160,12 +172,13 @@ def test_what_is_missing_is_said(change: Any, said: str, begun: Runbook) -> None
 
 
 def test_a_failure_of_one_endpoint_alone_has_its_row(begun: Runbook) -> None:
-    """The sign that others answer cannot be seen where all fail."""
+    """The sign that others answer cannot be seen where all fail: each of the two is told apart."""
     rules = tuple(
         c.model_copy(update={"symptom": "endpoint_404"}) if c.cause == "api_path_changed" else c
         for c in begun.causes
     )
-    assert not [g for g in gaps_in(begun.model_copy(update={"causes": rules})) if "404" in g]
+    told = [g for g in gaps_in(begun.model_copy(update={"causes": rules})) if "404" in g]
+    assert [g.partition(": it would")[0].split()[-1] for g in told] == ["everywhere"]
     alone = begun.model_copy(update={"causes": rules, "probes": begun.probes[:1]})
     assert [g for g in gaps_in(alone) if "no cause row for 404" in g]
 

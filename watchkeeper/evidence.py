@@ -86,6 +86,9 @@ class Reading:
         return f"{self.target} {what} in {self.latency_s:.2f} s{tail}"
 
 
+# The shared budget had no turn for it: the vendor was not asked.
+NO_TURN = "no_turn"
+
 # Told of minutes or hours before the look.
 BEFORE_NOW = frozenset({Kind.DATA, Kind.HISTORY, Kind.METRIC, Kind.LOG, Kind.VOLUME, Kind.CHANGE})
 
@@ -142,10 +145,12 @@ class Evidence:
         return next((r for r in self.of(kind) if r.probe == probe), None)
 
     def contrast(self, varies: str) -> Reading | None:
-        return self.one(Kind.CONTRAST, varies)
+        """None, too, where it got no turn in our budget."""
+        found = self.one(Kind.CONTRAST, varies)
+        return None if found is None or found.fault == NO_TURN else found
 
     def contrasts(self, varies: str) -> tuple[Reading, ...]:
-        return tuple(r for r in self.of(Kind.CONTRAST) if r.probe == varies)
+        return tuple(r for r in self.of(Kind.CONTRAST) if r.probe == varies and r.fault != NO_TURN)
 
 
 def _in_order(readings: Iterable[Reading]) -> tuple[Reading, ...]:

@@ -15,6 +15,7 @@ from watchkeeper.credentials.secret import clean
 from watchkeeper.errors import UserError
 from watchkeeper.performing import rotating
 from watchkeeper.performing.connectors import keys_of
+from watchkeeper.vendor.guard import Guard
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,6 +31,8 @@ def offer(
     store = keys_of(on, watched)
     value = getpass("new key (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
     secret = clean(value, f"the offered key for {integration}")
+    guard = Guard.of(watched, dry_run=True, user_agent="")
+    guard.check_key(secret)
     fingerprint = store.offer(secret, replace=replace)
     test = asyncio.run(rotating.test_offered(on, watched))
     refused = [r for r in test.readings if r.status in (401, 403)]

@@ -40,6 +40,10 @@ def rehearse(
     from deployments.drill.cases.run import as_json as told
     from deployments.drill.cases.run import tally
 
+    if variants and runbook is not None:
+        raise UserError(
+            "--variants are drawn for the shipped MaintainX runbook: leave --runbook out"
+        )
     listed = _chosen(names or [], runbook, drawn=bool(variants))
     if list_them:
         for case in listed:
@@ -70,7 +74,8 @@ def _chosen(names: Sequence[str], runbook: Path | None, drawn: bool) -> list[Cas
         return []
     for name in names:
         if not any(one.startswith(name) for one in known):
-            raise UserError(f"{name!r} is no case: `watchkeeper rehearse --list` shows them")
+            file = f" --runbook {runbook}" if runbook else ""
+            raise UserError(f"{name!r} is no case: `watchkeeper rehearse{file} --list` shows them")
     return [case for case in known.values() if not names or case.name.startswith(tuple(names))]
 
 
@@ -96,11 +101,16 @@ def _run(cases: Sequence[Case], runbook: Path | None, labs: int) -> list[Found]:
 
 
 def _tell(found: Found) -> None:
+    from deployments.drill.cases.case import ANY
+
     case = found.case
     cause = ", ".join(found.causes) or "no cause"
-    line = f"{'ok  ' if found.right else 'FAIL'} {case.name} ({case.says})"
+    mark = "FAIL" if not found.right else "see " if ANY in case.causes else "ok  "
+    line = f"{mark} {case.name} ({case.says})"
     words.print(line, markup=False)
     severity = f", severity {found.severity}" if found.severity else ""
     words.print(f"       {found.verdict}: {cause}{severity}, {found.took_s:.1f} s", markup=False)
+    if mark == "see ":
+        words.print("       the runbook has no row of the usual name: is this what it should say?")
     for fault in found.faults:
         words.print(f"       {fault}", markup=False)

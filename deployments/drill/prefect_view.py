@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,8 @@ from uuid import uuid4
 
 import httpx
 
-TRIES = 5
+# Seconds before each further try.
+PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +97,16 @@ class PrefectView:
 
     def _send(self, method: str, path: str, **more: Any) -> Any:
         """Asked again a few times: under load SQLite is locked (503), or a call hangs."""
-        for attempt in range(TRIES):
+        for pause_s in (*PAUSES_S, None):
             try:
                 reply = self._client.request(method, path, **more)
             except httpx.TransportError:
-                if attempt == TRIES - 1:
+                if pause_s is None:
                     raise
-                continue
-            if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
+            else:
+                if pause_s is None or reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+            time.sleep(pause_s)
         reply.raise_for_status()
         return reply.json()
 
@@ -122,12 +123,3 @@ def _starts(flow: str, states: list[dict[str, Any]]) -> list[Start]:
             found.append(Start(flow, due, at))
             due = None
     return found
-
-
-@contextmanager
-def prefect_view(api: str) -> Iterator[PrefectView]:
-    view = PrefectView(api)
-    try:
-        yield view
-    finally:
-        view.close()

@@ -28,7 +28,7 @@ def rehearse(drill: Drill, view: PrefectView) -> None:
     if not drill.wait("the first syncs", CALM_S, lambda: _calm(drill)):
         return
     drill.say("calm: every resource has been synced once")
-    _break(drill)
+    _break(drill, view)
     if drill.scenario.cleared_after_s is not None:
         _last(drill, view, drill.scenario.cleared_after_s)
     drill.wait("the recovery", INCIDENT_S, lambda: drill.has_reached(State.RESOLVED))
@@ -39,7 +39,7 @@ def rehearse(drill: Drill, view: PrefectView) -> None:
     drill.wait("the report", CATCH_UP_S, lambda: _reported(drill))
 
 
-def _break(drill: Drill) -> None:
+def _break(drill: Drill, view: PrefectView) -> None:
     scenario = drill.scenario
     if scenario.kill:
         (drill.world.home / "failpoints" / scenario.kill).touch()
@@ -48,6 +48,8 @@ def _break(drill: Drill) -> None:
     drill.far.break_it(scenario)
     planted = [*scenario.faults, *([scenario.wire] if scenario.wire else [])]
     drill.say(f"FAULT: {', '.join(map(json.dumps, planted))}")
+    if scenario.floods:
+        sync_now(drill, view, frozenset({scenario.floods}))
 
 
 def _last(drill: Drill, view: PrefectView, for_s: float) -> None:
@@ -55,10 +57,10 @@ def _last(drill: Drill, view: PrefectView, for_s: float) -> None:
     drill.wait("the mitigation", INCIDENT_S, lambda: drill.has_reached(State.MITIGATED))
     drill.mark("mitigated")
     time.sleep(for_s)
-    if drill.scenario.goes_on:
-        _sync_under_cap(drill, view)
     drill.notes["held"] = _held(drill)
     drill.say(f"held: {', '.join(drill.notes['held']) or 'nothing'}")
+    if drill.scenario.goes_on:
+        _sync_under_cap(drill, view)
     drill.far.mend_it()
     drill.say("the vendor is well again")
 

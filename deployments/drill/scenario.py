@@ -17,9 +17,9 @@ class Scenario:
     `cleared_after_s`: the vendor mends itself so long after the mitigation, None: never by itself.
     `pages`: somebody is woken; False: nobody may be. `caps`: our rate is capped while it lasts;
     `goes_on`: under that cap the critical sync moves records, and the simulator counts fewer
-    requests. `second_key`: we hold another key, independent of the first. `kill`: the failpoint at
-    which the responder gets SIGKILL. `paused_by_person`: a job that a person had paused before, and
-    that must stay so.
+    requests. `floods`: the job of ours that asks too much, from the fault on. `second_key`: we
+    hold another key, independent of the first. `kill`: the failpoint at which the responder gets
+    SIGKILL. `paused_by_person`: a job that a person had paused before, and that must stay so.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Scenario:
     rotates: bool = False
     caps: bool = False
     goes_on: bool = False
+    floods: str | None = None
     second_key: bool = False
     cleared_after_s: float | None = None
     kill: str | None = None

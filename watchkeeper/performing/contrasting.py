@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from dataclasses import replace
 
@@ -11,11 +12,14 @@ from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.performing.connectors import client_of
-from watchkeeper.performing.endpoint_probe import LARGEST, ask, try_key
+from watchkeeper.performing.endpoint_probe import LARGEST, PATIENCE, ask, try_key
 from watchkeeper.performing.fetching import fetch_json
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.vendor.client import KeyChoice
+
+AGAIN = "again"
+HEAD_START = 0.4
 
 _KEYS: dict[str, KeyChoice] = {
     "no_key": None,
@@ -28,11 +32,21 @@ _KEYS: dict[str, KeyChoice] = {
 async def contrast_readings(
     watch: Watch, watched: Watched, chosen: tuple[Contrast, ...], deadline_s: float
 ) -> tuple[Reading, ...]:
-    """A contrast that is not possible here, such as a key that nobody has offered, is left out."""
+    """A contrast that is not possible here, such as a key that nobody has offered, is left out; one
+    that got no turn in our budget is unknown, and says so.
+
+    What can prove something goes first; repeats wait for it, but for no more than a part of the
+    deadline: what hangs must not keep them back.
+    """
+    ends = time.monotonic() + deadline_s
     possible = [c for c in chosen if _possible(watch, watched, c)]
-    asked = await asyncio.gather(*(_one(watch, watched, c, deadline_s) for c in possible))
-    # No turn of ours, no word of the vendor's.
-    return tuple(reading for reading in asked if reading.outcome is not Outcome.UNKNOWN)
+    first = [c for c in possible if c.varies != AGAIN]
+    asking = [asyncio.ensure_future(_one(watch, watched, c, deadline_s)) for c in first]
+    if asking:
+        await asyncio.wait(asking, timeout=deadline_s * HEAD_START)
+    left_s = max(ends - time.monotonic(), 0.1)
+    repeats = (_one(watch, watched, c, left_s) for c in possible if c.varies == AGAIN)
+    return tuple(await asyncio.gather(*asking, *repeats))
 
 
 def _possible(watch: Watch, watched: Watched, contrast: Contrast) -> bool:
@@ -75,7 +89,7 @@ async def _again(watch: Watch, watched: Watched, contrast: Contrast, deadline_s:
         watched,
         "probe",
         deadline_s=deadline_s,
-        max_wait_s=deadline_s / 2,
+        max_wait_s=deadline_s * PATIENCE,
         max_bytes=LARGEST,
     )
     async with client:
@@ -114,7 +128,9 @@ async def _described(
         latency_s=0.0,
         of=contrast.of,
     )
-    client = client_of(watch, watched, "probe", deadline_s=deadline_s, max_wait_s=deadline_s / 2)
+    client = client_of(
+        watch, watched, "probe", deadline_s=deadline_s, max_wait_s=deadline_s * PATIENCE
+    )
     try:
         async with client:
             reply = await client.get(path)

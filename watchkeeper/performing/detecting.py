@@ -48,7 +48,7 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
     """One look, and on a first failure the runbook's confirming ones, spread over its seconds.
 
     A failure that an open incident is being seen to needs no confirming: the vendor may have
-    enough to bear.
+    enough to bear. One that looks graver does, or a single look would begin it all anew.
     """
     rule = watched.runbook.detection
     evidence = await look(watch, watched)
@@ -57,7 +57,7 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
     _keep(watch, evidence, Purpose.HEALTH)
     looks, bad = 1, 0 if diagnosis.healthy else 1
     pause_s = rule.confirm_within.total_seconds() / rule.confirming_probes
-    confirm = first is not None and not _seen_to(watch, watched)
+    confirm = first is not None and not _seen_to(watch, watched, diagnosis)
     while confirm and looks <= rule.confirming_probes:
         await sleep(pause_s)
         again = await look(watch, watched, status_page=True)
@@ -69,10 +69,12 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
     return Check(watched, evidence, diagnosis, first, looks, bad)
 
 
-def _seen_to(watch: Watch, watched: Watched) -> bool:
+def _seen_to(watch: Watch, watched: Watched, found: Diagnosis) -> bool:
     with watch.store.read() as session:
-        found = incidents.current(session, watched.name)
-    return found is not None and not found.has_reached(State.RESOLVED)
+        incident = incidents.current(session, watched.name)
+    if incident is None or incident.has_reached(State.RESOLVED):
+        return False
+    return not _is_graver(incident, found)
 
 
 def _keep(watch: Watch, evidence: Evidence, purpose: Purpose) -> None:
@@ -101,7 +103,7 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
             now=now,
             reopen_since=now - watched.runbook.detection.reopen_within,
         )
-        if not opened and (_came_back(incident, found) or _got_worse(incident, found)):
+        if not opened and (_came_back(incident, found) or _is_graver(incident, found.diagnosis)):
             incident, opened = begin_again(session, incident.id, now), True
         if opened:
             _note_opening(session, incident, found, started, now)
@@ -116,10 +118,9 @@ def _came_back(incident: Incident, found: Check) -> bool:
     return incident.recovered_at is not None and found.evidence.at > incident.recovered_at
 
 
-def _got_worse(incident: Incident, found: Check) -> bool:
+def _is_graver(incident: Incident, found: Diagnosis) -> bool:
     """A graver cause than the one that is being seen to: slow has become down."""
-    leading = found.diagnosis.leading
-    return leading is not None and leading.severity < incident.severity
+    return found.leading is not None and found.leading.severity < incident.severity
 
 
 def _note_opening(

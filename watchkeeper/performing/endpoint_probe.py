@@ -10,7 +10,7 @@ from datetime import datetime
 
 from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Ambiguous, Throttled, UserError
-from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.evidence import NO_TURN, Kind, Outcome, Reading
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
@@ -23,9 +23,10 @@ from watchkeeper.vendor.judging import judge, signature
 from watchkeeper.vendor.rate_signals import RateSignal
 from watchkeeper.vendor.reply import Reply
 
-NO_TURN = "no_turn"
 # Many answers are on their way at once, and each is of one record or a short list.
 LARGEST = 1024 * 1024
+# The share of a deadline that a call may wait for its turn.
+PATIENCE = 0.8
 _WITH: Mapping[KeyChoice, str] = {
     None: "with no key",
     "made_up": "with a key that nobody has",
@@ -155,10 +156,11 @@ async def try_key(
             outcome=outcome,
             latency_s=waited_s,
             fault=fault,
+            detail="not asked: no turn in our budget" if fault == NO_TURN else "",
             of=of,
         )
 
-    patience = None if deadline_s is None else deadline_s / 2
+    patience = None if deadline_s is None else deadline_s * PATIENCE
     client = client_of(
         watch,
         watched,

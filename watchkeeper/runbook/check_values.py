@@ -72,6 +72,12 @@ def _clocks(document: Document) -> Iterator[Problem]:
             yield document.problem((*at, "sort"), "is never sent: sort_param is missing")
         if resource.until_param and not resource.since_param:
             yield document.problem((*at, "until_param"), "needs since_param beside it")
+        written = document.get((*at, "cursor_means"))
+        if written is not None and resource.paging != "page_number":
+            message = (
+                f"says nothing where paging is {resource.paging}; page_number is what it is for"
+            )
+            yield document.problem((*at, "cursor_means"), message)
         if resource.since_param and resource.overlap == timedelta(0):
             yield document.problem((*at, "overlap"), "0 is not allowed: rows at the edge get lost")
 
@@ -94,7 +100,7 @@ def _measures(document: Document) -> Iterator[Problem]:
         if metric.kind == "share" and metric.of is None:
             yield document.problem((*at, "of"), "is missing; a share is of another counter")
     for at, contrast in well_formed(document, "contrast_probes", ContrastProbe):
-        if contrast.path is None and contrast.varies not in ("again", "description"):
+        if contrast.path is None and contrast.varies == "direct":
             yield document.problem((*at, "path"), "is missing; the path to ask is wanted")
 
 

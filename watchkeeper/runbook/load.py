@@ -83,7 +83,12 @@ def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watche
 
 
 def _runbook(path: Path, overrides: Document) -> tuple[Runbook | None, list[Problem]]:
-    document = lay_over(read_document(path), overrides)
+    read = read_document(path)
+    if isinstance(read.data, dict) and "integrations" in read.data:
+        raise UserError(
+            f"{path} names integrations: leave the file out to check it, with its runbooks"
+        )
+    document = lay_over(read, overrides)
     runbook, problems = shaped(Runbook, document)
     disagreements = cross_problems(document)
     told = {(problem.path, problem.field) for problem in disagreements}

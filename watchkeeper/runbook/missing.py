@@ -10,6 +10,8 @@ from watchkeeper.diagnosis import diagnose
 from watchkeeper.runbook.failures import failures
 from watchkeeper.runbook.model import ContrastProbe, Resource, Runbook
 
+PLACEHOLDER = "example.com"
+
 
 def gaps_in(runbook: Runbook) -> tuple[str, ...]:
     """One line for each thing that is left open, with what follows from it."""
@@ -19,7 +21,7 @@ def gaps_in(runbook: Runbook) -> tuple[str, ...]:
 def _addresses(runbook: Runbook) -> Iterator[str]:
     if runbook.status_page is None:
         yield "no status_page: the vendor's own word on itself is not heard"
-    elif runbook.status_page.component is None:
+    elif runbook.status_page.component is None and runbook.status_page.kind == "betterstack":
         yield "status_page names no component: what the page says counts for nothing"
     if runbook.control is None:
         yield "no control: that our own network is down cannot be told from the vendor's silence"
@@ -88,8 +90,30 @@ def _causes(runbook: Runbook) -> Iterator[str]:
     if unproven:
         yield f"causes without confirm are never more than likely: {', '.join(unproven)}"
     for what, looks in failures(runbook):
-        if not any(diagnose(look, runbook).causes for look in looks):
-            yield f"no cause row for {what}: it would be inconclusive"
+        everywhere, *alone = (bool(diagnose(look, runbook).causes) for look in looks)
+        if not everywhere:
+            yield f"no cause row for {what} everywhere: it would be inconclusive"
+        if not all(alone):
+            yield f"no cause row for {what} at one endpoint: it would be inconclusive"
 
 
-_FINDERS = (_addresses, _probes, _contrasts, _resources, _telemetry, _causes)
+def _placeholders(runbook: Runbook) -> Iterator[str]:
+    """What `runbook new` wrote, and nobody has made his own."""
+    data = runbook.model_dump(mode="json", warnings=False)
+    left = [where for where, text in _texts(data, "") if PLACEHOLDER in text]
+    if left:
+        yield f"still the skeleton's: {', '.join(left)}"
+
+
+def _texts(data: object, where: str) -> Iterator[tuple[str, str]]:
+    if isinstance(data, str):
+        yield where, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _texts(value, f"{where}[{index}]")
+
+
+_FINDERS = (_placeholders, _addresses, _probes, _contrasts, _resources, _telemetry, _causes)

@@ -78,7 +78,8 @@ class Probe(Frozen):
 
 
 class ContrastProbe(Frozen):
-    """The same check with one thing changed, so that causes can be told apart.
+    """The same check with one thing changed, so that causes can be told apart: asked where it failed.
+    `path` is for `direct` alone.
 
     no_key       with no key at all
     other_key    with the pending key, where one has been offered

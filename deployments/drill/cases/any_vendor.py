@@ -45,6 +45,7 @@ def _cases(book: Runbook, probes: list[Probe]) -> Iterator[Case]:
             "rate_limit_exceeded",
             {"faults": (fault("throttled", limit=0, window_s=10),)},
         ),
+        ("forbidden", "403 everywhere", "access_denied", {"faults": (fault("forbidden"),)}),
         ("gone", "404 everywhere", "api_path_changed", {"faults": (fault("not_found"),)}),
         (
             "unreachable",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from itertools import groupby
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -56,27 +56,42 @@ def tally(found: Sequence[Found]) -> Tally:
 def run_cases(
     cases: Iterable[Case], tell: Tell, labs: int = LABS, runbooks: Path = SHIPPED_RUNBOOKS
 ) -> list[Found]:
-    """Each in a lab of its vendor, several labs at once in processes of their own."""
-    shares = list(_shares(sorted(cases, key=lambda case: case.vendor), labs))
+    """Each in a lab of its vendor, several labs at once in processes of their own; `tell` gets
+    each as it is done."""
     found: list[Found] = []
-    with ProcessPoolExecutor(labs, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(_in_one_lab, share, runbooks) for share in shares]
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(
+        labs, mp_context=spawn, initializer=_begin, initargs=(runbooks,)
+    ) as pool:
+        running = [pool.submit(_one, case) for case in sorted(cases, key=lambda c: c.vendor)]
         for done in as_completed(running):
-            for one in done.result():
-                tell(one)
-                found.append(one)
+            found.append(done.result())
+            tell(found[-1])
     return found
 
 
-def _shares(cases: list[Case], labs: int) -> Iterator[list[Case]]:
-    for _, same in groupby(cases, key=lambda case: case.vendor):
-        listed = list(same)
-        yield from filter(None, (listed[n::labs] for n in range(labs)))
+# --- in a process of its own ----------------------------------------------------------------------
+
+_labs: dict[str, Lab] = {}
+_runbooks = SHIPPED_RUNBOOKS
 
 
-def _in_one_lab(cases: list[Case], runbooks: Path) -> list[Found]:
-    with Lab(cases[0].vendor, runbooks) as lab:
-        return [lab.run(_begun(case)) for case in cases]
+def _begin(runbooks: Path) -> None:
+    global _runbooks
+    _runbooks = runbooks
+    # A worker ends without its exit handlers, but not without these.
+    Finalize(None, _end, exitpriority=10)
+
+
+def _end() -> None:
+    for lab in _labs.values():
+        lab.__exit__(None, None, None)
+
+
+def _one(case: Case) -> Found:
+    if case.vendor not in _labs:
+        _labs[case.vendor] = Lab(case.vendor, _runbooks).__enter__()
+    return _labs[case.vendor].run(_begun(case))
 
 
 def _begun(case: Case) -> Case:

@@ -36,7 +36,8 @@ def variants(seed: int, count: int) -> Iterator[Case]:
         late = bool(faults) and number % LATE_EACH == 0
         said = f"drawn{', begins during the triage' if late else ''}"
         facts |= {"faults": tuple(faults), "settle_s": SETTLE_S, "late": late}
-        facts |= {"looks": 6} if late else {}
+        # A key that was offered before the fault began has expired with the other one.
+        facts |= {"looks": 6, "proven": None} if late else {}
         yield Case(name=name, says=said, vendor=M, **facts)
 
 
