@@ -70,7 +70,8 @@ _RATE_LIMITED = Scenario(
     overrides={
         # The heavy consumer: each run walks every user, one to a page.
         "resources": {"users": {"page_size": 1}},
-        "causes": {"rate_limit_exceeded": {"soak": "30 s"}},
+        # Throttled no more as soon as it is capped: so long the cap is seen at work.
+        "causes": {"rate_limit_exceeded": {"soak": "40 s"}},
         "verification": {"interval": "3 s"},
     },
 )
