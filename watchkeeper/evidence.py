@@ -69,6 +69,10 @@ class Reading:
     # The endpoint that a contrast varies.
     of: str = ""
 
+    def __hash__(self) -> int:
+        """Of what tells readings of one look apart: a diagnosis asks for it thousands of times."""
+        return hash((self.probe, self.of, self.target, self.latency_s))
+
     @property
     def answered(self) -> bool:
         return self.status is not None
