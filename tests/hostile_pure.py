@@ -18,13 +18,13 @@ from deployments.commands.telling import tell_triage, triage_json
 from watchkeeper.diagnosis import diagnose
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
+from watchkeeper.fetching import Fetched, read_json
 from watchkeeper.metrics import TOTAL, Number, Scrape, page, server
 from watchkeeper.metrics.fetch import Page as MetricsPage
 from watchkeeper.metrics.judging import judged, metric_reading, volume_readings, volumes_judged
 from watchkeeper.metrics.promtext import read
 from watchkeeper.network.clocks import clock_readings
 from watchkeeper.performing.endpoint_probe import Asked, probes_of, rate_reading
-from watchkeeper.performing.fetching import Fetched, read_json
 from watchkeeper.performing.health_probe import health_reading, read_health, status_reading
 from watchkeeper.runbook.model import Resource, Runbook
 from watchkeeper.told import Told

@@ -22,11 +22,11 @@ from making import T0, runbook
 from watchkeeper.diagnosis import Verdict
 from watchkeeper.errors import Permanent, WatchkeeperError
 from watchkeeper.evidence import Outcome
+from watchkeeper.fetching import Fetched, fetch, read_json
 from watchkeeper.harmless import harmless
 from watchkeeper.metrics import Unreadable
 from watchkeeper.metrics.promtext import MOST_LINES, read
 from watchkeeper.performing.connectors import client_of
-from watchkeeper.performing.fetching import Fetched, read_json
 from watchkeeper.performing.health_probe import health_reading, read_health
 from watchkeeper.performing.measuring import metric_readings
 from watchkeeper.performing.watch import Watch
@@ -296,3 +296,10 @@ def test_a_wait_is_never_longer_than_we_bear() -> None:
         True
     }
     assert any(one for one in told)
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:99999", "http://ü..x"])
+def test_an_address_that_cannot_be_is_a_fault_and_no_error(url: str) -> None:
+    """Whoever asks beside the vendor gets a word for it: nothing may end a look."""
+    got = asyncio.run(fetch(url))
+    assert (got.status, got.raw) == (None, b"") and got.fault in ("dns", "unreachable")

@@ -18,7 +18,7 @@ from sqlmodel import select
 
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.metrics import Scrape, Series
-from watchkeeper.metrics.fetch import Page, fetching
+from watchkeeper.metrics.fetch import Page, fetch_page
 from watchkeeper.metrics.promql import metric_query, volume_queries
 from watchkeeper.performing.measuring import TEXT, metric_readings
 from watchkeeper.performing.watch import Watch
@@ -237,8 +237,8 @@ def test_a_page_that_never_ends_is_left_at_the_deadline() -> None:
         await asyncio.sleep(60)
 
     async def run() -> Page:
-        async with raw_server(drips) as server, fetching() as fetch:
-            return await fetch(server.url, accept="text/plain", deadline_s=0.1)
+        async with raw_server(drips) as server:
+            return await fetch_page(server.url, accept="text/plain", deadline_s=0.1)
 
     found = asyncio.run(run())
     assert (found.status, found.body, found.fault) == (None, b"", "timeout")
@@ -246,8 +246,8 @@ def test_a_page_that_never_ends_is_left_at_the_deadline() -> None:
 
 def test_a_page_is_asked_for_as_plain_text_and_with_no_key() -> None:
     async def run() -> list[str]:
-        async with raw_server(routed(lambda _: http(page(1, 1)))) as server, fetching() as fetch:
-            await fetch(f"{server.url}/metrics", accept=TEXT)
+        async with raw_server(routed(lambda _: http(page(1, 1)))) as server:
+            await fetch_page(f"{server.url}/metrics", accept=TEXT)
             return server.heads[0].lower().split("\r\n")
 
     head = asyncio.run(run())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from deployments.commands.edge import (
     words,
 )
 from deployments.commands.telling import tell_markdown
+from deployments.commands.times import instant
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.gaps import plan_windows
@@ -81,7 +81,7 @@ def backfill(
     known = {r.name: r for r in watched.runbook.resources}
     if resource not in known:
         raise UserError(f"{integration} has no resource {resource!r}: {', '.join(sorted(known))}")
-    start, end = _instant(since, "--since"), _instant(until, "--until")
+    start, end = instant(since, "--since"), instant(until, "--until")
     if start >= end:
         raise UserError(f"--since {since} is not before --until {until}")
     for span in plan_windows(known[resource], start, end):
@@ -165,13 +165,3 @@ def _start(deployment: str, parameters: dict[str, Any], key: str) -> None:
 
     asyncio.run(PrefectExecutor().start(deployment, parameters, key))
     words.print(f"started {deployment}: {api.removesuffix('/api')}/runs")
-
-
-def _instant(text: str, option: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(f"{option} {text!r} is no time: 2026-01-31T09:00:00Z") from None
-    if at.tzinfo is None:
-        raise UserError(f"{option} {text!r} needs its zone: {text}Z for UTC")
-    return at

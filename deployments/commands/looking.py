@@ -36,15 +36,16 @@ from watchkeeper.store import incidents
 def triage(
     integration: IntegrationName,
     also: Annotated[
-        list[str], typer.Option("--with", metavar="PROBE", help="Run a probe that costs, once.")
-    ] = [],  # noqa: B006 - typer's way to say that none is given
+        list[str] | None,
+        typer.Option("--with", metavar="PROBE", help="Run a probe that costs, once."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Leave nothing out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the cause, with proof. Read-only unless told --with; needs no Prefect server."""
     on = watch()
     watched = on.integration(integration)
-    chosen = costing(watched, tuple(dict.fromkeys(also)))
+    chosen = costing(watched, tuple(dict.fromkeys(also or ())))
     if chosen:
         vendor = watched.runbook.display_name
         words.print(f"asks {vendor} once: {', '.join(chosen)}. What it costs is {vendor}'s affair")

@@ -11,13 +11,13 @@ from watchkeeper.runbook.durations import parse_duration
 def before(text: str, option: str, now: datetime) -> datetime:
     """`2h` is two hours before `now`; else an instant. Raises UserError."""
     length = _length(text)
-    return _instant(text, option) if length is None else now - length
+    return instant(text, option) if length is None else now - length
 
 
 def after(text: str, option: str, start: datetime) -> datetime:
     """`2h` is two hours after `start`; else an instant. Raises UserError."""
     length = _length(text)
-    return _instant(text, option) if length is None else start + length
+    return instant(text, option) if length is None else start + length
 
 
 def _length(text: str) -> timedelta | None:
@@ -28,7 +28,7 @@ def _length(text: str) -> timedelta | None:
     return parsed if isinstance(parsed, timedelta) else None
 
 
-def _instant(text: str, option: str) -> datetime:
+def instant(text: str, option: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

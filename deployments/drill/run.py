@@ -105,6 +105,7 @@ def _run(stage: Stage, scenario: Scenario, last: bool) -> dict[str, Any]:
     try:
         seen = _rehearsed(stage, scenario, last)
     except Exception as error:
+        # Whatever broke this rehearsal is its failure, and must not take the others with it.
         broken = f"broken off: {type(error).__name__}: {error}"
         seen = Rehearsed(Facts(incident=None), [broken], {})
     for line in seen.wrong:

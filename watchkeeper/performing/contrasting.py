@@ -11,9 +11,9 @@ from watchkeeper.contrasts import Contrast
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.fetching import fetch_json
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.endpoint_probe import LARGEST, PATIENCE, ask, try_key
-from watchkeeper.performing.fetching import fetch_json
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.vendor.client import KeyChoice

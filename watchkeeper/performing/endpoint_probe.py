@@ -144,22 +144,16 @@ async def try_key(
     deadline_s: float | None = None,
 ) -> Reading:
     """One read with the key of choice. `of`: the endpoint it is held against."""
-    at, began = watch.now(), time.monotonic()
-
-    def silent(fault: str, outcome: Outcome) -> Reading:
-        waited_s = time.monotonic() - began
-        return Reading(
-            probe=name,
-            kind=Kind.CONTRAST,
-            target=path,
-            at=at,
-            outcome=outcome,
-            latency_s=waited_s,
-            fault=fault,
-            detail="not asked: no turn in our budget" if fault == NO_TURN else "",
-            of=of,
-        )
-
+    began = time.monotonic()
+    blank = Reading(
+        probe=name,
+        kind=Kind.CONTRAST,
+        target=path,
+        at=watch.now(),
+        outcome=Outcome.DOWN,
+        latency_s=0.0,
+        of=of,
+    )
     patience = None if deadline_s is None else deadline_s * PATIENCE
     client = client_of(
         watch,
@@ -174,21 +168,17 @@ async def try_key(
         async with asyncio.timeout(deadline_s), client:
             reply = await client.get(path)
     except CallFailed as error:
-        return silent(error.kind, Outcome.DOWN)
+        return replace(blank, fault=error.kind, latency_s=time.monotonic() - began)
     except TimeoutError:
-        return silent("timeout", Outcome.DOWN)
+        return replace(blank, fault="timeout", latency_s=time.monotonic() - began)
     except Throttled:
-        return silent(NO_TURN, Outcome.UNKNOWN)
-    good = 200 <= reply.status < 300
-    return Reading(
-        probe=name,
-        kind=Kind.CONTRAST,
-        target=path,
-        at=at,
-        outcome=Outcome.OK if good else Outcome.DOWN,
+        said = "not asked: no turn in our budget"
+        return replace(blank, outcome=Outcome.UNKNOWN, fault=NO_TURN, detail=said)
+    return replace(
+        blank,
+        outcome=Outcome.OK if 200 <= reply.status < 300 else Outcome.DOWN,
         latency_s=reply.latency_s,
         status=reply.status,
         detail=_WITH.get(key, f"with the {key} key"),
         signature=signature(reply),
-        of=of,
     )

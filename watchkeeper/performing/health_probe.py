@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.fetching import DEADLINE_S, Fetched, fetch_json
 from watchkeeper.harmless import harmless
-from watchkeeper.performing.fetching import DEADLINE_S, Fetched, fetch_json
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.model import StatusPage

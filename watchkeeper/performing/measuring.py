@@ -11,7 +11,7 @@ from hashlib import sha256
 from watchkeeper.errors import Transient
 from watchkeeper.evidence import Reading
 from watchkeeper.metrics import MetricsSource, Number, Scrape, Silent, Unreadable
-from watchkeeper.metrics.fetch import Fetch, fault_told, fetching
+from watchkeeper.metrics.fetch import Fetch, fault_told, fetch_page
 from watchkeeper.metrics.judging import judged, volumes_judged
 from watchkeeper.metrics.page import PageMetrics, wanted
 from watchkeeper.metrics.promtext import read
@@ -51,12 +51,11 @@ async def metric_readings(
     place = service.metrics if service is not None else None
     if place is None or not (book.metrics or book.volume):
         return ()
-    async with fetching() as fetch:
-        if isinstance(place, PrometheusServer):
-            source: MetricsSource = ServerMetrics(place, fetch)
-        else:
-            source = await _scraped(watch, watched, place, fetch, sleep, ends)
-        return await _judged(source, book, watch)
+    if isinstance(place, PrometheusServer):
+        source: MetricsSource = ServerMetrics(place, fetch_page)
+    else:
+        source = await _scraped(watch, watched, place, fetch_page, sleep, ends)
+    return await _judged(source, book, watch)
 
 
 async def _judged(source: MetricsSource, book: Runbook, watch: Watch) -> tuple[Reading, ...]:

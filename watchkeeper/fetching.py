@@ -34,8 +34,16 @@ class Fetched:
     date: datetime | None = None
 
 
-async def fetch(url: str, deadline_s: float = DEADLINE_S, max_bytes: int = MAX_BYTES) -> Fetched:
-    """Bytes; `body` stays None. Never raises for what the other side does."""
+async def fetch(
+    url: str,
+    deadline_s: float = DEADLINE_S,
+    max_bytes: int = MAX_BYTES,
+    *,
+    accept: str = "*/*",
+    query: str | None = None,
+) -> Fetched:
+    """Bytes; `body` stays None. `query` goes into the address by that name. Never raises for what
+    the other side does, nor for an address that cannot be one."""
     began = time.monotonic()
     status: int | None = None
 
@@ -47,17 +55,24 @@ async def fetch(url: str, deadline_s: float = DEADLINE_S, max_bytes: int = MAX_B
             asyncio.timeout(deadline_s),
             httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False) as wire,
         ):
-            request = httpx.Request("GET", url, headers={"accept-encoding": "identity"})
+            headers = {"accept": accept, "accept-encoding": "identity"}
+            params = None if query is None else {"query": query}
+            request = httpx.Request("GET", url, headers=headers, params=params)
             reply = await wire.handle_async_request(request)
             status = reply.status_code
             try:
+                if reply.headers.get("content-encoding", "identity").strip().lower() != "identity":
+                    return failed("encoded")
                 raw = await bounded(reply.aiter_raw(), max_bytes)
             finally:
                 await reply.aclose()
     except TooLarge:
         return failed("too_large")
-    except (TimeoutError, httpx.TransportError, httpx.InvalidURL, OSError, UnicodeError) as error:
+    except (TimeoutError, httpx.TransportError, OSError, UnicodeError) as error:
         return failed(kind_of(error))
+    except (httpx.InvalidURL, ValueError, OverflowError, ExceptionGroup):
+        # No such address can be: a port of 99999 comes out of the loop as a group.
+        return failed("unreachable")
     date = http_date(reply.headers.get("date", ""))
     return Fetched(status, raw, None, None, time.monotonic() - began, date)
 
