@@ -53,10 +53,11 @@ async def apply_plan(incident: Incident, plan: Plan) -> Approval | None:
                     await apply(duty, incident, planned)
                     done.append(planned.name)
         if incident_now(incident.id).state is State.TRIAGED:
-            await mark_mitigated(incident, words(done))
+            await mark_mitigated(incident, words(done, plan))
     return None
 
 
-def words(done: list[str]) -> str:
-    """What was carried out, or that it was left to people."""
-    return f"carried out: {', '.join(done)}" if done else "left to people: watching for recovery"
+def words(done: list[str], plan: Plan) -> str:
+    """What was carried out, or that it was left to people; and what a cap or a person forbade."""
+    said = f"carried out: {', '.join(done)}" if done else "left to people: watching for recovery"
+    return "; ".join([said, *(f"left out {what}" for what in plan.refused)])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -392,17 +392,33 @@ def test_a_cap_counts_what_other_rounds_did(any_watch: Watch, incident: Incident
     case = bench(any_watch, incident, KEY_PROMOTE)
     case.target = "key:aa"
     case.attempt()
-    later = Incident(**{f: getattr(incident, f) for f in incident.__slots__} | {"round": 2})
+    later = replace(incident, round=2)
+    here = [incident.integration]
     with any_watch.store.read() as session:
 
         def count(prefix: str, of: Incident) -> int:
-            return effects.others_since(session, "key.promote", prefix, since, of)
+            return effects.others_since(session, "key.promote", prefix, since, of, here)
 
         assert count("key:", incident) == 0
         assert count("key:", later) == 1
         assert count("k_y:", later) == 0
         assert count("other:", later) == 0
-        assert effects.others_since(session, "key.promote", "key:", since + 2 * MINUTE, later) == 0
+        since += 2 * MINUTE
+        assert count("key:", later) == 0
+
+
+def test_a_cap_does_not_count_what_was_done_to_another_integrations_key(
+    any_watch: Watch, incident: Incident
+) -> None:
+    """Two integrations may call two keys by one name; only the incident says whose it was."""
+    case = bench(any_watch, incident, KEY_PROMOTE)
+    case.target = "key:aa"
+    case.attempt()
+    later, since = replace(incident, round=2), any_watch.now() - MINUTE
+    with any_watch.store.read() as session:
+        for among, counted in [([incident.integration], 1), (["other@prod"], 0), ([], 0)]:
+            told = effects.others_since(session, "key.promote", "key:", since, later, among)
+            assert told == counted
 
 
 def test_two_who_page_at_once_send_under_one_key(any_watch: Watch, incident: Incident) -> None:

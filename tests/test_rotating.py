@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from conftest import FIRST_KEY, Clock, store_key
 from making import NAME
 from stand_ins import Vendor, entry, running_vendor
@@ -24,6 +26,7 @@ from watchkeeper.errors import Permanent, Refused, Transient
 from watchkeeper.incident import Incident
 from watchkeeper.performing import rotating
 from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.mitigating import make_plan
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Consumer, Watched
 from watchkeeper.sandbox.process import Processes
@@ -244,6 +247,39 @@ def test_a_key_that_was_replaced_meanwhile_is_not_promoted(
         promote(watch, duty, here, tested)
     assert world.stage("current") == Secret(FIRST_KEY).fingerprint
     assert rotating.chosen_in_round(watch, here, incident) is None
+
+
+OTHERS = {
+    "its own key of the same name": (NAME, None, True),
+    "another's key of the same name": ("maintainx@other", "file:other.json", False),
+    "the same key, in another integration": ("maintainx@other", None, True),
+}
+
+
+@pytest.mark.parametrize(("name", "reference", "refused"), OTHERS.values(), ids=OTHERS)
+def test_a_rotation_counts_against_the_key_it_rotated(
+    watch: Watch,
+    here: Watched,
+    world: World,
+    duty: Duty,
+    incident: Incident,
+    name: str,
+    reference: str | None,
+    refused: bool,
+) -> None:
+    """The cap of one rotation a day is a key's: it neither follows a name nor stops at one."""
+    entries = yaml.safe_load(watch.settings.integrations.read_text())
+    other = deepcopy(entries["integrations"][NAME])
+    other["credential"]["reference"] = reference or other["credential"]["reference"]
+    entries["integrations"].setdefault(name, other)
+    watch.settings.integrations.write_text(yaml.safe_dump(entries))
+    promote(watch, duty, here, world.offer())
+    next_one = replace(incident, integration=name, cause="api_key_expired", round=2)
+    made = make_plan(watch, watch.integration(name), next_one)
+    assert ("rotate-key" in [a.name for a in made.actions]) is not refused
+    assert [said.split(" today")[0] for said in made.refused] == [
+        "rotate-key: maintainx-api-key was rotated 1 times"
+    ] * refused
 
 
 def test_no_key_is_changed_while_everything_is_halted(

@@ -12,6 +12,7 @@ from watchkeeper.mitigation import Plan, World, plan
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import needs, plan_text
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.runbook.load import integrations_on_key
 from watchkeeper.store import approvals, effects, incidents, jobs, leases
 from watchkeeper.store.approvals import Approval
 
@@ -33,13 +34,19 @@ def make_plan(
 
 def _world(session: Session, watch: Watch, watched: Watched, incident: Incident) -> World:
     """A rotation of this very round is not counted against its own cap: it may be entered again."""
-    key = watched.integration.credential.name
+    key, among = watched.integration.credential.name, _on_same_key(watch, watched)
     since = watch.now() - timedelta(days=1)
-    promoted = effects.others_since(session, KEY_PROMOTE.step, f"{key}:", since, incident)
+    promoted = effects.others_since(session, KEY_PROMOTE.step, f"{key}:", since, incident, among)
     return World(
         jobs=jobs.listed(session, watched.name),
         leases=leases.active(session, incident.id),
         rotations_today=promoted,
+    )
+
+
+def _on_same_key(watch: Watch, watched: Watched) -> tuple[str, ...]:
+    return integrations_on_key(
+        watch.settings.integrations, watched.integration.credential.reference
     )
 
 

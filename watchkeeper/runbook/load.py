@@ -60,6 +60,16 @@ def named_integrations(path: Path) -> tuple[str, ...]:
     return tuple(_entries(_integrations(path)))
 
 
+def integrations_on_key(path: Path, reference: str) -> tuple[str, ...]:
+    """The entries that use the key kept there, unjudged: a key's name says nothing, two may share it."""
+    document = _integrations(path)
+    return tuple(
+        name
+        for name in _entries(document)
+        if document.get(("integrations", name, "credential", "reference")) == reference
+    )
+
+
 def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watched:
     """One integration with its runbook and overrides.
 

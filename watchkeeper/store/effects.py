@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -9,7 +10,7 @@ from sqlmodel import Session, col, select
 from watchkeeper.effects import REGISTRY, Effect, EffectState
 from watchkeeper.incident import Incident
 from watchkeeper.report import EffectEntry
-from watchkeeper.store.tables import EffectRow
+from watchkeeper.store.tables import EffectRow, IncidentRow
 
 
 def state_of(session: Session, effect: Effect) -> EffectState:
@@ -71,11 +72,19 @@ def begun_targets(session: Session, incident: Incident, step: str) -> tuple[str,
 
 
 def others_since(
-    session: Session, step: str, target: str, since: datetime, incident: Incident
+    session: Session,
+    step: str,
+    target: str,
+    since: datetime,
+    incident: Incident,
+    among: Collection[str],
 ) -> int:
-    """How often a step was done on targets that begin so, outside this round: what a cap counts."""
+    """How often a step was done on targets that begin so, outside this round and for incidents of
+    these integrations: what a cap counts. A target's name says nothing across integrations."""
     rows = session.exec(
         select(EffectRow)
+        .join(IncidentRow, col(IncidentRow.id) == col(EffectRow.incident_id))
+        .where(col(IncidentRow.integration).in_(among))
         .where(EffectRow.step == step)
         .where(col(EffectRow.target).startswith(target, autoescape=True))
         .where(col(EffectRow.settled_at) >= since)
