@@ -93,12 +93,13 @@ def test_the_answer_comes_first() -> None:
     assert lines[0] == f"{NAME} at 2026-03-02 09:00:00Z · likely: api_key_expired"
     assert lines[1] == "4 of 4 endpoints: the API key has expired or was revoked"
     assert lines[2].startswith("SEV-1 (critical: workorders): ")
-    assert lines[3] == "since 08:55:00Z, 5 min ago: INC-7, open"
-    assert lines[4] == f"next: watchkeeper mitigate {NAME}"
+    assert lines[3].startswith("impact: 4 of 4 endpoints fail; nothing new for workorder-sync, ")
+    assert lines[4] == "since 08:55:00Z, 5 min ago: INC-7, open"
+    assert lines[5] == f"next: watchkeeper mitigate {NAME}"
 
 
 def test_a_usual_case_is_little_more_than_a_screen() -> None:
-    assert len(shown(USUAL).splitlines()) <= 62
+    assert len(shown(USUAL).splitlines()) <= 63
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])

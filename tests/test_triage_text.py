@@ -26,11 +26,13 @@ from making import (
 
 from watchkeeper.contrast_text import contrast_sentences
 from watchkeeper.diagnosis import Diagnosis, RuledOut, Verdict, diagnose
-from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
+from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome, Reading
+from watchkeeper.impact import impact
 from watchkeeper.incident import Incident, State
 from watchkeeper.latency_picture import bar, picture, sparkline
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command, next_steps
 from watchkeeper.reading_text import around
+from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
 from watchkeeper.runbook.model import Checklist, Probe, Support
 from watchkeeper.told import Told
 from watchkeeper.triage_markdown import triage_markdown
@@ -469,3 +471,41 @@ def test_markdown_of_health_is_short() -> None:
 
 def test_plain_keeps_what_can_be_printed() -> None:
     assert plain("a\x1b[2J\tb\n\u202ec é 漢") == "a [2J b  c é 漢"
+
+
+def test_the_impact_is_counted_in_functions_jobs_and_requests() -> None:
+    """TwinMind's first response: what fails, who gets nothing new, and who asks most."""
+    share = measured(Kind.METRIC, "summarize_errors", Outcome.DOWN, value=0.67)
+    asked = [
+        measured(Kind.VOLUME, name, value=count, unit="requests per 60 s")
+        for name, count in [("app", 20.0), ("notes", 311.0), ("idle", 0.0), (TOTAL, 331.0)]
+    ]
+    found = Evidence(
+        integration=NAME,
+        at=T0,
+        readings=(endpoint("health"), endpoint("transcripts", 503), share, *asked),
+    )
+    assert impact(told(found, runbook=load_runbook(SHIPPED_RUNBOOKS / "twinmind.yaml"))) == (
+        "1 of 2 endpoints fail (transcripts); nothing new for transcript-sync; "
+        "summarize_errors 67%; asked for by notes 311, app 20 requests per 60 s"
+    )
+
+
+TOUCHED = {
+    "nothing": (HEALTHY, ""),
+    "everything": (
+        EXPIRED,
+        "4 of 4 endpoints fail; nothing new for workorder-sync, asset-sync, report-generator",
+    ),
+    "slow ones": (
+        seen({"users": 500}, endpoint("more", outcome=Outcome.DEGRADED)),
+        "1 of 5 endpoints fail (users); 1 of 5 only just answer (more); "
+        "nothing new for report-generator",
+    ),
+    "none that was asked": (seen(200, service(503)), ""),
+}
+
+
+@pytest.mark.parametrize(("evidence", "says"), TOUCHED.values(), ids=TOUCHED)
+def test_who_is_touched(evidence: Evidence, says: str) -> None:
+    assert impact(told(evidence)) == says

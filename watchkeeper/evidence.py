@@ -90,6 +90,9 @@ class Reading:
         return f"{self.target} {what} in {self.latency_s:.2f} s{tail}"
 
 
+# Of VOLUME: all consumers together.
+TOTAL = "total"
+
 # The shared budget had no turn for it: the vendor was not asked.
 NO_TURN = "no_turn"
 

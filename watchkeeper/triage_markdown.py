@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from watchkeeper.contrast_text import answer, contrast_sentences
 from watchkeeper.evidence import Kind, Reading
+from watchkeeper.impact import impact
 from watchkeeper.latency_picture import picture
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command
 from watchkeeper.reading_text import around
@@ -44,6 +45,8 @@ def _answer(told: Told) -> Iterator[str]:
     yield escape(told.diagnosis.because)
     if severity := severity_line(told):
         yield f"**Severity**: {escape(severity)}"
+    if touched := impact(told):
+        yield f"**Impact**: {escape(touched)}"
     if since := since_line(told):
         yield f"**Since**: {escape(since)}"
     if command := next_command(told):

@@ -14,6 +14,7 @@ from rich.text import Text
 from watchkeeper.contrast_text import contrast_sentences
 from watchkeeper.diagnosis import Verdict
 from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.impact import impact
 from watchkeeper.latency_picture import BAR_WIDTH, bar
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command
 from watchkeeper.reading_text import around
@@ -55,6 +56,8 @@ def answer(told: Told) -> Iterator[Text]:
     yield Text(plain(diagnosis.because))
     if severity := severity_line(told):
         yield Text(plain(severity))
+    if touched := impact(told):
+        yield Text(plain(f"impact: {touched}"))
     if since := since_line(told):
         yield Text(plain(f"since {since}"))
     if command := next_command(told):

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Protocol
 
 from watchkeeper.errors import Permanent
+from watchkeeper.evidence import TOTAL
 from watchkeeper.runbook.signals import Metric, Volume
 
 Labels = tuple[tuple[str, str], ...]
-TOTAL = "total"
 # More consumers than this are not told apart: the label counts something else.
 MOST_CONSUMERS = 20
 

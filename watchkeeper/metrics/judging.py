@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from math import isfinite
 
-from watchkeeper.evidence import Kind, Outcome, Reading
-from watchkeeper.metrics import TOTAL, Number, Scrape, page
+from watchkeeper.evidence import TOTAL, Kind, Outcome, Reading
+from watchkeeper.metrics import Number, Scrape, page
 from watchkeeper.runbook.signals import Metric, Volume
 
 LONGEST_DETAIL = 160

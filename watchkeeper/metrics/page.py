@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from watchkeeper.metrics import MOST_CONSUMERS, TOTAL, Number, Scrape, consumer_name, growth
+from watchkeeper.evidence import TOTAL
+from watchkeeper.metrics import MOST_CONSUMERS, Number, Scrape, consumer_name, growth
 from watchkeeper.runbook.signals import Metric, Volume
 
 

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from watchkeeper.evidence import TOTAL
 from watchkeeper.harmless import harmless
-from watchkeeper.metrics import TOTAL, Number, Unreadable, consumer_name
+from watchkeeper.metrics import Number, Unreadable, consumer_name
 from watchkeeper.metrics.fetch import Fetch, Page, fault_told
 from watchkeeper.metrics.promql import metric_query, volume_queries
 from watchkeeper.runbook.signals import Metric, Volume

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from watchkeeper.contrasts import as_of_last, worth_asking
-from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
+from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome, Reading
 from watchkeeper.network.clocks import clock_readings
 from watchkeeper.performing.changing import change_readings
 from watchkeeper.performing.connectors import client_of
@@ -32,7 +32,7 @@ from watchkeeper.performing.network_probe import network_readings
 from watchkeeper.performing.own_side import key_readings, log_readings, runtime_readings
 from watchkeeper.performing.past import history_readings
 from watchkeeper.performing.standing_data import data_readings
-from watchkeeper.performing.volume import TOTAL, volume_readings
+from watchkeeper.performing.volume import volume_readings
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 

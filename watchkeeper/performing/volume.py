@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.evidence import TOTAL, Kind, Outcome, Reading
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import volume
 
-TOTAL = "total"
 HOUR = timedelta(hours=1)
 NEARLY_ALL = 0.8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from watchkeeper.evidence import Evidence, Kind, Outcome
+from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome
 from watchkeeper.signs.answers import Answer, those
 from watchkeeper.signs.finding import UNKNOWN, Finding, of_one
 
@@ -47,13 +47,13 @@ def budget_nearly_used(evidence: Evidence) -> Finding:
 
 
 def _share(evidence: Evidence, holds: _Judge) -> Finding:
-    total = evidence.one(Kind.VOLUME, "total")
+    total = evidence.one(Kind.VOLUME, TOTAL)
     if total is None or total.value is None or not total.bound:
         return UNKNOWN
     # Unknown means that some of our consumers could not be counted.
     whole = total.outcome is not Outcome.UNKNOWN
     heaviest = sorted(
-        (r for r in evidence.of(Kind.VOLUME) if r.probe != "total"),
+        (r for r in evidence.of(Kind.VOLUME) if r.probe != TOTAL),
         key=lambda r: (-(r.value or 0), r.probe),
     )[:3]
     if holds(total.value / total.bound, whole):
