@@ -28,6 +28,10 @@ from watchkeeper.store import jobs
 
 Tell = Callable[[str], None]
 RESTART_PAUSE_S = 5.0
+# Processes at once. A backlog that starts all together is one that a small machine never gets through;
+# and jobs that hang on their vendor hold none of the places of looks and responders.
+MOST_INCIDENT_RUNS = 12
+MOST_JOB_RUNS = 4
 
 
 async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
@@ -53,33 +57,51 @@ async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
 async def _serve(
     watch: Watch, server: Server, mirror: Mirror, stop: asyncio.Event, tell: Tell
 ) -> None:
-    """One runner, until we are told to stop or it ends."""
+    """Runners for the incidents and for the jobs, until we are told to stop or one ends."""
     if not server.alive:
         tell("the Prefect server is started again")
         server.spawn()
         await server.healthy()
-    runner = Runner(
-        name="watchkeeper", query_seconds=1, prefetch_seconds=3, pause_on_shutdown=False, limit=None
-    )
-    for entry in served(watch.settings, watch.jobs_there(tell)):
-        await runner.aadd_deployment(_deployment(watch, entry, mirror))
-    serving = asyncio.create_task(runner.start())
-    while not runner.started and not serving.done():
-        await asyncio.wait({serving}, timeout=0.02)
-    # Only now: the runner takes SIGTERM for itself as it starts.
+    entries = served(watch.settings, watch.jobs_there(tell))
+    runners = [
+        await _runner(watch, mirror, [e for e in entries if e.job is None], MOST_INCIDENT_RUNS),
+        await _runner(watch, mirror, [e for e in entries if e.job is not None], MOST_JOB_RUNS),
+    ]
+    serving = [asyncio.create_task(runner.start()) for runner in runners]
+    while not all(runner.started for runner in runners) and not _any_done(serving):
+        await asyncio.wait(serving, timeout=0.02)
+    # Only now: a runner takes SIGTERM for itself as it starts.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _say_ready(watch, server)
     tell(f"ready: {server.address.ui}")
-    while not stop.is_set() and not serving.done() and server.alive:
+    while not stop.is_set() and not _any_done(serving) and server.alive:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
-    if not serving.done():
-        await runner.astop()
-    ended = (await asyncio.gather(serving, return_exceptions=True))[0]
-    if isinstance(ended, Exception) and not stop.is_set():
-        tell(f"the runner ended ({type(ended).__name__}) and is started again")
-        await asyncio.sleep(RESTART_PAUSE_S)
+    for runner in runners:
+        if runner.started:
+            await runner.astop()
+    for ended in await asyncio.gather(*serving, return_exceptions=True):
+        if isinstance(ended, Exception) and not stop.is_set():
+            tell(f"a runner ended ({type(ended).__name__}) and is started again")
+            await asyncio.sleep(RESTART_PAUSE_S)
+
+
+async def _runner(watch: Watch, mirror: Mirror, entries: list[Deployed], most: int) -> Runner:
+    runner = Runner(
+        name="watchkeeper",
+        query_seconds=1,
+        prefetch_seconds=3,
+        pause_on_shutdown=False,
+        limit=most,
+    )
+    for entry in entries:
+        await runner.aadd_deployment(_deployment(watch, entry, mirror))
+    return runner
+
+
+def _any_done(tasks: list[asyncio.Task[None]]) -> bool:
+    return any(task.done() for task in tasks)
 
 
 def _deployment(watch: Watch, entry: Deployed, mirror: Mirror) -> RunnerDeployment:
