@@ -42,6 +42,7 @@ from watchkeeper.vendor.strict_json import MOST_VALUES, BadBody, loads
 
 TWINMIND = Path(__file__).parents[1] / "runbooks" / "twinmind.yaml"
 LONGEST = 160
+EACH = 700
 VERDICTS = set(Verdict)
 HIDDEN = "".join(f"\\u{ord(c):04x}" for c in KEYS[0])
 
@@ -52,9 +53,10 @@ def is_harmless(text: str) -> bool:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_answer_ends_in_one_verdict(seed: int) -> None:
-    """2,500 each, without a wire: everything that judges an answer judges each of them."""
+    """Without a wire, everything that judges an answer judges each of them; `make prove` asks ten
+    thousand."""
     books, verdicts = (runbook(), load_runbook(TWINMIND)), Counter[Verdict]()
-    for turn, one in enumerate(answers(seed, 2500, kinds=BODIES)):
+    for turn, one in enumerate(answers(seed, EACH, kinds=BODIES)):
         found = triaged(one, turn, books[turn // 2 % 2])
         verdicts[found.diagnosis.verdict] += 1
         for reading in found.evidence.readings:
@@ -67,19 +69,19 @@ def test_every_answer_ends_in_one_verdict(seed: int) -> None:
             assert json.loads(as_json)["verdict"] in VERDICTS
             lines = (*in_terminal.split("\n"), *as_markdown.split("\n"))
             assert all(is_harmless(line) for line in lines), one
-    assert sum(verdicts.values()) == 2500
+    assert sum(verdicts.values()) == EACH
     assert set(verdicts) <= VERDICTS and len(verdicts) > 1
 
 
 def test_the_answers_are_what_they_are_called() -> None:
-    made = list(answers(1, 3000))
+    made = list(answers(1, 1500))
     assert {one.name for one in made} == set(KINDS)
-    assert min(Counter(one.name for one in made).values()) > 20
+    assert min(Counter(one.name for one in made).values()) > 10
     assert {len(one.body) > 9 * MIB for one in made} == {True, False}
     assert {one.status for one in made} >= {0, 199, 200, 299, 401, 418, 429, 503, 599, 999}
     assert made[:50] == list(answers(1, 50))
     assert list(answers(2, 50)) != made[:50]
-    assert len({(one.name, one.status, one.headers, one.body[:2000]) for one in made}) > 1500
+    assert len({(one.name, one.status, one.headers, one.body[:2000]) for one in made}) > 750
 
 
 async def _looks(folder: Path, count: int, deadline_s: float) -> None:
