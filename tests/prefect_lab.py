@@ -51,16 +51,6 @@ async def approval(diary: str) -> None:
 
 
 @flow
-async def unkeyed(diary: str) -> None:
-    """Two questions with no key of their own."""
-    mark(diary, "top")
-    first = await asuspend_flow_run(wait_for_input=Approval, timeout=300)
-    mark(diary, "first answer", decision=first.decision)
-    second = await asuspend_flow_run(wait_for_input=Approval, timeout=300)
-    mark(diary, "second answer", decision=second.decision)
-
-
-@flow
 async def asks_inside(diary: str) -> None:
     mark(diary, "inside")
     await asuspend_flow_run(wait_for_input=Approval, key="inside", timeout=300)

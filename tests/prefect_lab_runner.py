@@ -17,7 +17,6 @@ from prefect.types.entrypoint import EntrypointType
 TICK_S = 4
 NAMES = (
     "approval",
-    "unkeyed",
     "expiring",
     "nested",
     "sleeper",

@@ -65,7 +65,7 @@ class Started:
     diary: Path
 
 
-EARLY = ("expiring", "unkeyed", "nested", "caller", "whereabouts")
+EARLY = ("expiring", "nested", "caller", "whereabouts")
 
 
 @dataclass
@@ -225,22 +225,6 @@ def test_a_suspended_run_goes_on_from_the_top_in_a_new_process(lab: Lab) -> None
     # From the top each time: an answer is given again from memory, a phase is done again.
     assert len({line["pid"] for line in read(asking.diary, "top")}) == 3
     assert len(read(asking.diary, "first phase")) == 3
-
-
-def test_questions_without_a_key_are_told_apart_by_their_order(lab: Lab) -> None:
-    """Without a key the n-th question of a run gets the n-th answer: fine until a phase is skipped."""
-    asking = lab.early["unkeyed"]
-    lab.wait_for_state(asking.run, "PAUSED")
-    assert lab.resume(asking.run, decision="approve").json()["status"] == "ACCEPT"
-    wait_for_line(asking.diary, "first answer")
-    lab.wait_for_state(asking.run, "PAUSED")
-    assert lab.resume(asking.run, decision="deny").json()["status"] == "ACCEPT"
-    assert lab.wait_for_state(asking.run, *ENDED)["type"] == "COMPLETED"
-    last = read(asking.diary)[-2:]
-    assert [(line["what"], line["decision"]) for line in last] == [
-        ("first answer", "approve"),
-        ("second answer", "deny"),
-    ]
 
 
 def test_an_unanswered_question_fails_the_run(lab: Lab) -> None:

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from watchkeeper.errors import UserError
+from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.runbook.explain import explain
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_integrations, load_runbook, watch
 from watchkeeper.runbook.problems import BadFile, Problem
@@ -649,3 +649,31 @@ def test_any_override_is_a_bad_file_at_worst(
     data = {"integrations": {"maintainx@sandbox": entry}}
     path = written(tmp_path / "integrations.yaml", dumped(data))
     only_bad_files(lambda: watch("maintainx@sandbox", path))
+
+
+def test_what_is_watched_follows_every_letter_of_its_files(tmp_path: Path) -> None:
+    """Unchanged files are not judged again; a changed, broken or lost one is seen at once."""
+    book = written(tmp_path / "mine.yaml", RUNBOOK.read_text())
+    text = SANDBOX.replace("runbook: maintainx\n", "runbook: mine\n")
+    path = written(tmp_path / "integrations.yaml", text)
+
+    def slow() -> int:
+        rule = watch("maintainx@sandbox", path, tmp_path).runbook.cause("slow_vendor")
+        assert rule is not None
+        return rule.severity
+
+    assert slow() == 4
+    first = watch("maintainx@sandbox", path, tmp_path)
+    assert watch("maintainx@sandbox", path, tmp_path) is first
+    written(path, text.replace("severity: 4", "severity: 2"))
+    assert slow() == 2
+    written(book, RUNBOOK.read_text().replace("display_name: MaintainX", "display_name: Another"))
+    assert watch("maintainx@sandbox", path, tmp_path).runbook.display_name == "Another"
+    book.write_text("- nothing of a runbook")
+    with pytest.raises(BadFile):
+        slow()
+    book.unlink()
+    with pytest.raises(WatchkeeperError):
+        slow()
+    written(book, RUNBOOK.read_text())
+    assert slow() == 2

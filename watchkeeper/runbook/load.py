@@ -6,6 +6,7 @@ Both files are for people: what is wrong is told with its line and with what is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,19 @@ from watchkeeper.runbook.yaml_lines import read_document
 
 SHIPPED_RUNBOOKS = Path(__file__).resolve().parents[2] / "runbooks"
 NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was made of two files, and what they said: reading them again takes 0.1 s and more, and
+    every step of a run asks."""
+
+    said: Mapping[Path, bytes | None]
+    watched: Watched
+
+
+MOST_KEPT = 64
+_KEPT: dict[tuple[str, Path, Path | None], _Kept] = {}
 
 
 class IntegrationsFile(Frozen):
@@ -71,11 +85,34 @@ def integrations_on_key(path: Path, reference: str) -> tuple[str, ...]:
 
 
 def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watched:
-    """One integration with its runbook and overrides.
+    """One integration with its runbook and overrides, anew whenever a letter of its files changes.
 
     Only this entry is judged: a mistake in another's does not end the watch over this one.
     Raises BadFile with the problems of both files; UserError for an unknown name or a lost file.
     """
+    asked = (name, integrations, runbooks)
+    kept = _KEPT.get(asked)
+    if kept is not None and all(_bytes(path) == said for path, said in kept.said.items()):
+        return kept.watched
+    while len(_KEPT) >= MOST_KEPT:
+        _KEPT.pop(next(iter(_KEPT)), None)
+    said: dict[Path, bytes | None] = {integrations: _bytes(integrations)}
+    watched = _watched(name, integrations, runbooks, said)
+    _KEPT[asked] = _Kept(said, watched)
+    return watched
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _watched(
+    name: str, integrations: Path, runbooks: Path | None, said: dict[Path, bytes | None]
+) -> Watched:
+    """What each file says is noted before it is read: what changes in between is then read again."""
     document = _integrations(integrations)
     if name not in _entries(document):
         raise UserError(f"{integrations}: {unknown(name, 'integration', _entries(document))}")
@@ -84,6 +121,7 @@ def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watche
         raise BadFile(problems)
     entry = document.below(("integrations", name))
     path = _runbook_path(integration.runbook, entry, runbooks or SHIPPED_RUNBOOKS)
+    said[path] = _bytes(path)
     runbook, faults = _runbook(path, entry.below(("overrides",)))
     watched = Watched(integration=integration, runbook=runbook) if runbook else None
     problems += faults + (list(watched_problems(entry, watched)) if watched else [])

@@ -18,7 +18,7 @@ from typing import Any
 
 POLL_S = 0.5
 # Whoever was woken and is asked nothing does not stare at the screen.
-LOOK_AGAIN_S = 2.0
+LOOK_AGAIN_S = 4.0
 COMMAND_TIMEOUT_S = 60
 
 
