@@ -766,9 +766,13 @@ def test_verify_by_hand(home: Path, vendor: Vendor) -> None:
     assert said.err.startswith("does not hold: ")
 
 
-def test_a_first_key_needs_no_rotation(home: Path, vendor: Vendor) -> None:
-    """Where the store holds no key yet, one that the vendor accepts is current at once."""
+@pytest.mark.parametrize("there", [True, False])
+def test_a_first_key_needs_no_rotation(home: Path, vendor: Vendor, there: bool) -> None:
+    """Where the store holds no key yet, one that the vendor does not refuse is current at once, also
+    where the vendor cannot be asked: there is nothing to lose, and nothing else to go on with."""
     (home / "key.json").unlink()
+    if not there:
+        vendor.fault("outage", status=503)
     said = well("key", "offer", NAME, stdin=vendor.new_key())
     assert f"is the first key of {NAME}" in said.err
     stages = [row["stage"] for row in well("key", "show", NAME, "--json").data]
@@ -825,6 +829,16 @@ def test_a_second_offer_replaces_nothing_unasked(home: Path, vendor: Vendor) -> 
     well("key", "offer", NAME, "--replace", stdin=second)
     pending = {v["stage"]: v["fingerprint"] for v in well("key", "show", NAME, "--json").data}
     assert pending["pending"] == Secret(second).fingerprint
+    assert "--replace" in told and "watchkeeper key withdraw" in told
+
+
+def test_an_offered_key_is_taken_back(home: Path, vendor: Vendor) -> None:
+    """The current one stays; with none on offer there is nothing to take back."""
+    assert "nothing to withdraw" in refused("key", "withdraw", NAME)
+    well("key", "offer", NAME, stdin=vendor.new_key())
+    assert "is no longer on offer" in well("key", "withdraw", NAME).err
+    held = {v["stage"]: v["fingerprint"] for v in well("key", "show", NAME, "--json").data}
+    assert held == {"current": Secret(FIRST_KEY).fingerprint}
 
 
 # --- as a process -------------------------------------------------------------------------------

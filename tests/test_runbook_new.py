@@ -189,7 +189,7 @@ TOLD = [
     "Parcelhive (parcelhive), 60 requests per 1 min",
     "  key in X-Api-Key: KEY; reset header counts as epoch",
     "component 'Shipments API')",
-    "  control https://www.example.com/",
+    "  control https://www.iana.org/",
     "  ping: GET /ping, good is 200, status = 'ok', within 1 s",
     "  shipments: GET /shipments?per_page=1 (critical), good is any 2xx, a list in shipments",
     "  again: no path of its own (again)",

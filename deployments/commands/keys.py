@@ -39,11 +39,24 @@ def offer(
     if refused:
         store.withdraw()
         raise UserError(f"the vendor refuses {fingerprint} ({refused[0].says()}): it was not kept")
-    if store.read("current") is None and test.accepted:
+    if store.read("current") is None:
+        # Nothing is lost by the first one, even where the vendor cannot be asked about it now.
         store.promote(fingerprint)
         words.print(f"{fingerprint} is the first key of {integration}; {test.says()}", markup=False)
         return
     words.print(f"{fingerprint} is offered for {integration}; {test.says()}", markup=False)
+
+
+@app.command()
+def withdraw(integration: IntegrationName) -> None:
+    """Take back the key that is on offer. The current one stays as it is."""
+    on = watch()
+    store = keys_of(on, on.integration(integration))
+    secret = store.read("pending")
+    if secret is None:
+        raise UserError(f"no key is on offer for {integration}: nothing to withdraw")
+    store.withdraw()
+    words.print(f"{secret.fingerprint} is no longer on offer for {integration}", markup=False)
 
 
 @app.command()

@@ -141,7 +141,9 @@ def doctor() -> None:
                 words.print(f"{name}: {error}", markup=False)
         if spec.pager is None:
             problems += 1
-            words.print(f"{name}: no pager is set: nobody would be woken")
+            words.print(
+                f"{name}: no pager is set: nobody would be woken; put one under pager in its entry"
+            )
     mode = chosen.home.stat().st_mode & 0o777
     if mode & 0o077:
         problems += 1

@@ -66,7 +66,9 @@ def new(
     except FileExistsError:
         raise UserError(f"{file} exists already: choose another name, or --to FILE") from None
     except OSError as error:
-        raise UserError(f"{file}: cannot be written: {error.strerror}") from None
+        raise UserError(
+            f"{file}: cannot be written: {error.strerror}; its folder must be there"
+        ) from None
     words.print(f"{file} is written: put the vendor's facts in, then", markup=False)
     words.print(f"  watchkeeper runbook check {file}", markup=False)
 

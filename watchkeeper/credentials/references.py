@@ -29,7 +29,9 @@ class CurrentOf:
     def read(self) -> Secret:
         secret = self.store.read("current")
         if secret is None:
-            raise UserError(f"{self.reference} holds no current key; offer one and promote it")
+            raise UserError(
+                f"{self.reference} holds no current key: watchkeeper key offer puts one in"
+            )
         return secret
 
 

@@ -54,7 +54,8 @@ def offered(stages: Stages, secret: Secret, replacing: bool, now: datetime, wher
     if stages.pending is not None and not replacing:
         raise UserError(
             f"{where} has key {stages.pending.fingerprint} pending since "
-            f"{stages.pending.since:%Y-%m-%d %H:%M}Z; withdraw it, or replace it on purpose"
+            f"{stages.pending.since:%Y-%m-%d %H:%M}Z; put the new one in its place with "
+            "--replace, or take that one back: watchkeeper key withdraw"
         )
     return replace(stages, pending=Held(secret, stages.next_number(), now))
 

@@ -13,6 +13,7 @@ from watchkeeper.runbook.model import (
     ContrastProbe,
     Detection,
     Mitigation,
+    Probe,
     Resource,
     Rung,
 )
@@ -26,7 +27,10 @@ def _mitigations(document: Document) -> Iterator[Problem]:
     for at, mitigation in well_formed(document, "mitigations", Mitigation):
         if mitigation.action == "pause_jobs" and not jobs.intersection(mitigation.criticality):
             found = ", ".join(sorted(jobs)) or "none"
-            message = f"matches no job; pause_jobs needs a criticality that a job has: {found}"
+            message = (
+                f"matches no job; pause_jobs needs a criticality that a job has: {found}; "
+                "or take the mitigation out, here and where causes name it"
+            )
             yield document.problem((*at, "criticality"), message)
         if mitigation.action == "cap_rate" and mitigation.max_requests_per_s is None:
             message = "is missing; cap_rate needs the most requests a second that it lets through"
@@ -121,11 +125,22 @@ def _pattern_fault(pattern: str | None, groups: int | None) -> str | None:
     return None if groups in (None, found) else f"{found} groups; one is wanted, what to count by"
 
 
+def _probed_lists(document: Document) -> Iterator[Problem]:
+    """A probe that reads another member than the list itself would judge every answer wrong."""
+    lists = {r.name: r.envelope for _, r in well_formed(document, "resources", Resource)}
+    for at, probe in well_formed(document, "probes", Probe):
+        said, member = probe.envelope, lists.get(probe.resource or "")
+        if said is not None and member is not None and said != member:
+            message = f"{said!r} is not where {probe.resource} has its list: {member!r}"
+            yield document.problem((*at, "envelope"), message)
+
+
 VALUE_CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     _mitigations,
     _ladder,
     _detection,
     _pages,
+    _probed_lists,
     _clocks,
     _causes,
     _measures,

@@ -44,6 +44,16 @@ for _name, _pattern, _first in (
     _CoreLoader.add_implicit_resolver(TAG + _name, re.compile(_pattern), _first)
 
 
+# What a person has most probably done, where the parser speaks of itself.
+_HINTS = (
+    ("character '\\t'", "; indent with blanks, not with a tab"),
+    ("flow mapping", "; a text that holds `: `, `,` or a bracket stands in quotes"),
+    ("flow sequence", "; a text that holds `: `, `,` or a bracket stands in quotes"),
+    ("mapping values", "; indented too far, or a text that holds `: ` and stands in no quotes"),
+    ("block end", "; not indented as the lines above and below it"),
+)
+
+
 def composed(path: Path, text: str) -> yaml.Node | None:
     """The one document in a text as nodes with marks; None where it is empty. Raises BadFile."""
     try:
@@ -53,6 +63,7 @@ def composed(path: Path, text: str) -> yaml.Node | None:
         unfinished = (error.problem or "").endswith("unexpected end of stream")
         mark = (unfinished and error.context_mark) or error.problem_mark or error.context_mark
         words = ", ".join(part for part in (error.context, error.problem) if part)
+        words += next((hint for part, hint in _HINTS if part in words), "")
         raise BadFile([Problem(path, mark.line + 1 if mark else 1, "", words)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

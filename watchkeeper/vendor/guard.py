@@ -86,7 +86,9 @@ class Guard:
         if secret is None or secret.reveal().startswith(TEST_KEY) is self.sandbox:
             return
         rule = "a sandbox takes only test_ keys" if self.sandbox else "test_ keys are for sandboxes"
-        raise Refused(f"{self.integration}: key {secret.fingerprint} stays here: {rule}")
+        raise Refused(
+            f"{self.integration}: key {secret.fingerprint} was neither sent nor kept: {rule}"
+        )
 
     def headers(self, given: Mapping[str, str], url: httpx.URL) -> dict[str, str]:
         """The caller's headers, but for those that are ours, and ours but for the key."""
