@@ -478,7 +478,13 @@ def test_the_impact_is_counted_in_functions_jobs_and_requests() -> None:
     share = measured(Kind.METRIC, "summarize_errors", Outcome.DOWN, value=0.67)
     asked = [
         measured(Kind.VOLUME, name, value=count, unit="requests per 60 s")
-        for name, count in [("app", 20.0), ("notes", 311.0), ("idle", 0.0), (TOTAL, 331.0)]
+        for name, count in [
+            ("app", 20.0),
+            ("notes", 311.0),
+            ("idle", 0.0),
+            ("probe", 40.0),
+            (TOTAL, 331.0),
+        ]
     ]
     found = Evidence(
         integration=NAME,

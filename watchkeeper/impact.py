@@ -11,6 +11,8 @@ from watchkeeper.evidence import TOTAL, Kind, Outcome
 from watchkeeper.told import Told
 
 MOST_CONSUMERS = 3
+# All together, and our own looks: neither is somebody who waits.
+NOBODY = (TOTAL, "probe")
 _BAD = (Outcome.DOWN, Outcome.DEGRADED)
 
 
@@ -51,7 +53,7 @@ def _shares(told: Told) -> Iterator[str]:
 
 
 def _consumers(told: Told) -> Iterator[str]:
-    asking = [r for r in told.evidence.of(Kind.VOLUME) if r.probe != TOTAL and r.value]
+    asking = [r for r in told.evidence.of(Kind.VOLUME) if r.probe not in NOBODY and r.value]
     most = sorted(asking, key=lambda r: (-(r.value or 0), r.probe))[:MOST_CONSUMERS]
     if most:
         counted = ", ".join(f"{r.probe} {r.value:.0f}" for r in most)
