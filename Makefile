@@ -36,7 +36,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Each part fits ten minutes; what a part proves it says.
+# Two, six and seventeen minutes on two cores; what a part proves it says.
 prove: prove-causes prove-variants prove-drills
 
 prove-causes: $(VENV)/.run

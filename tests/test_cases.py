@@ -31,7 +31,7 @@ QUICK = [case for case in CASES.values() if quick(case)]
 @pytest.fixture(scope="module")
 def found() -> dict[str, Found]:
     """Every quick case, once, and a handful that are drawn."""
-    drawn = [case for case in variants(11, 25) if quick(case)]
+    drawn = [case for case in variants(11, 16) if quick(case)]
     return {one.case.name: one for one in run_cases([*QUICK, *drawn], lambda _: None, labs=2)}
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_ever_wrongly_confirmed(found: dict[str, Found]) -> None:
     """The one mistake that is never made, of drawn cases too; of those 95 of 100 are right."""
     assert [one.case.name for one in found.values() if one.wrongly_confirmed] == []
     drawn = tally([one for name, one in found.items() if name.startswith("variant-")])
-    assert drawn.cases >= 12
+    assert drawn.cases >= 8
     assert drawn.share_right >= 0.95, drawn.says()
 
 

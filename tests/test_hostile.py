@@ -42,7 +42,7 @@ from watchkeeper.vendor.strict_json import MOST_VALUES, BadBody, loads
 
 TWINMIND = Path(__file__).parents[1] / "runbooks" / "twinmind.yaml"
 LONGEST = 160
-EACH = 700
+EACH = 400
 VERDICTS = set(Verdict)
 HIDDEN = "".join(f"\\u{ord(c):04x}" for c in KEYS[0])
 
