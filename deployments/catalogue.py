@@ -12,6 +12,10 @@ import yaml
 from watchkeeper.settings import Settings
 
 SYNC = "flows.sync.sync"
+RESPOND = "flows.respond.respond"
+# Processes at once. A backlog that starts all together is one that a small machine never gets through;
+# and neither jobs that hang on their vendor nor responders that wait for one keep a look from its turn.
+MOST_RUNS = {"looks": 8, "responders": 12, "jobs": 4}
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 
 
@@ -30,6 +34,13 @@ class Deployed:
     def job(self) -> str | None:
         """The runbook job that this deployment runs, if it runs one."""
         return str(self.parameters["job"]) if "job" in self.parameters else None
+
+    @property
+    def place(self) -> str:
+        """Whom it shares its places with: a key of MOST_RUNS."""
+        if self.job is not None:
+            return "jobs"
+        return "responders" if self.entrypoint == RESPOND else "looks"
 
 
 def catalogue(settings: Settings, path: Path = PREFECT_YAML) -> tuple[Deployed, ...]:

@@ -18,7 +18,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Interval
 
-from deployments.catalogue import Deployed, served
+from deployments.catalogue import MOST_RUNS, Deployed, served
 from deployments.mirror import Mirror, paused_everywhere
 from deployments.server import Server
 from tasks.executing import PrefectExecutor
@@ -28,10 +28,6 @@ from watchkeeper.store import jobs
 
 Tell = Callable[[str], None]
 RESTART_PAUSE_S = 5.0
-# Processes at once. A backlog that starts all together is one that a small machine never gets through;
-# and jobs that hang on their vendor hold none of the places of looks and responders.
-MOST_INCIDENT_RUNS = 12
-MOST_JOB_RUNS = 4
 
 
 async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
@@ -57,15 +53,15 @@ async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
 async def _serve(
     watch: Watch, server: Server, mirror: Mirror, stop: asyncio.Event, tell: Tell
 ) -> None:
-    """Runners for the incidents and for the jobs, until we are told to stop or one ends."""
+    """A runner for each kind of run, until we are told to stop or one ends."""
     if not server.alive:
         tell("the Prefect server is started again")
         server.spawn()
         await server.healthy()
     entries = served(watch.settings, watch.jobs_there(tell))
     runners = [
-        await _runner(watch, mirror, [e for e in entries if e.job is None], MOST_INCIDENT_RUNS),
-        await _runner(watch, mirror, [e for e in entries if e.job is not None], MOST_JOB_RUNS),
+        await _runner(watch, mirror, [e for e in entries if e.place == place], most)
+        for place, most in MOST_RUNS.items()
     ]
     serving = [asyncio.create_task(runner.start()) for runner in runners]
     while not all(runner.started for runner in runners) and not _any_done(serving):
@@ -78,13 +74,16 @@ async def _serve(
     while not stop.is_set() and not _any_done(serving) and server.alive:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
-    for runner in runners:
-        if runner.started:
+    for runner, task in zip(runners, serving, strict=True):
+        if runner.started and not task.done():
             await runner.astop()
-    for ended in await asyncio.gather(*serving, return_exceptions=True):
-        if isinstance(ended, Exception) and not stop.is_set():
-            tell(f"a runner ended ({type(ended).__name__}) and is started again")
-            await asyncio.sleep(RESTART_PAUSE_S)
+        elif not task.done():
+            task.cancel()
+    ended = await asyncio.gather(*serving, return_exceptions=True)
+    errors = [type(error).__name__ for error in ended if isinstance(error, Exception)]
+    if errors and not stop.is_set():
+        tell(f"the runners ended ({', '.join(errors)}) and are started again")
+        await asyncio.sleep(RESTART_PAUSE_S)
 
 
 async def _runner(watch: Watch, mirror: Mirror, entries: list[Deployed], most: int) -> Runner:

@@ -18,7 +18,7 @@ import deployments
 import flows
 import tasks
 import watchkeeper
-from deployments.catalogue import catalogue
+from deployments.catalogue import MOST_RUNS, catalogue, served
 from deployments.cli import app
 from deployments.drill.scenarios import SCENARIOS
 from watchkeeper.settings import Settings
@@ -102,6 +102,17 @@ def test_every_setting_is_told(name: str) -> None:
 def test_no_setting_is_told_that_is_gone() -> None:
     told = {name.lower() for name in re.findall(r"\bWATCHKEEPER_([A-Z_]+)\b", TOLD)}
     assert told - set(Settings.model_fields) == set()
+
+
+def test_nothing_that_hangs_keeps_a_look_from_its_turn() -> None:
+    """Looks page: neither jobs nor responders share their places."""
+    shared: dict[str, set[str]] = {}
+    for deployed in served(Settings(), {"asset-sync": "deferrable", "not-in-the-file": "critical"}):
+        shared.setdefault(deployed.place, set()).add(deployed.name)
+    assert shared["jobs"] == {"asset-sync", "not-in-the-file"}
+    assert shared["responders"] == {"respond"}
+    assert "health" in shared["looks"]
+    assert shared.keys() == MOST_RUNS.keys()
 
 
 @pytest.mark.parametrize("deployed", catalogue(Settings()), ids=lambda deployed: deployed.name)

@@ -12,7 +12,6 @@ from watchkeeper.mitigation import Plan, World, plan
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import needs, plan_text
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.load import integrations_on_key
 from watchkeeper.store import approvals, effects, incidents, jobs, leases
 from watchkeeper.store.approvals import Approval
 
@@ -24,29 +23,30 @@ def make_plan(
 
     While a person has taken over, only what is asked for by name is planned.
     """
+    sharing = watch.on_same_key(watched)
     with watch.store.read() as session:
-        world = _world(session, watch, watched, incident)
+        world = _world(session, watch, watched, incident, sharing)
     made = plan(incident, incident.cause or "", watched, world)
     if only is not None:
         return made.only(only)
     return made if incident.taken_by is None else made.left_to(incident.taken_by)
 
 
-def _world(session: Session, watch: Watch, watched: Watched, incident: Incident) -> World:
+def _world(
+    session: Session,
+    watch: Watch,
+    watched: Watched,
+    incident: Incident,
+    sharing: tuple[str, ...],
+) -> World:
     """A rotation of this very round is not counted against its own cap: it may be entered again."""
-    key, among = watched.integration.credential.name, _on_same_key(watch, watched)
+    key = watched.integration.credential.name
     since = watch.now() - timedelta(days=1)
-    promoted = effects.others_since(session, KEY_PROMOTE.step, f"{key}:", since, incident, among)
+    promoted = effects.others_since(session, KEY_PROMOTE.step, f"{key}:", since, incident, sharing)
     return World(
         jobs=jobs.listed(session, watched.name),
         leases=leases.active(session, incident.id),
         rotations_today=promoted,
-    )
-
-
-def _on_same_key(watch: Watch, watched: Watched) -> tuple[str, ...]:
-    return integrations_on_key(
-        watch.settings.integrations, watched.integration.credential.reference
     )
 
 

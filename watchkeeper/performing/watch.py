@@ -10,7 +10,12 @@ from pathlib import Path
 
 from watchkeeper.errors import UserError
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.load import load_integrations, named_integrations, watch
+from watchkeeper.runbook.load import (
+    integrations_on_key,
+    load_integrations,
+    named_integrations,
+    watch,
+)
 from watchkeeper.settings import Settings
 from watchkeeper.store import jobs
 from watchkeeper.store.engine import Store, open_store
@@ -40,6 +45,11 @@ class Watch:
     def named(self) -> tuple[str, ...]:
         """The same names, read anew and unjudged: each entry is judged when it is watched."""
         return named_integrations(self.settings.integrations)
+
+    def on_same_key(self, watched: Watched) -> tuple[str, ...]:
+        """The integrations that use this one's key, itself among them."""
+        kept = watched.integration.credential.reference
+        return integrations_on_key(self.settings.integrations, kept)
 
     @property
     def secrets_base(self) -> Path:

@@ -94,8 +94,8 @@ def watch(name: str, integrations: Path, runbooks: Path | None = None) -> Watche
     kept = _KEPT.get(asked)
     if kept is not None and all(_bytes(path) == said for path, said in kept.said.items()):
         return kept.watched
-    while len(_KEPT) >= MOST_KEPT:
-        _KEPT.pop(next(iter(_KEPT)), None)
+    if len(_KEPT) >= MOST_KEPT:
+        _KEPT.clear()
     said: dict[Path, bytes | None] = {integrations: _bytes(integrations)}
     watched = _watched(name, integrations, runbooks, said)
     _KEPT[asked] = _Kept(said, watched)
