@@ -16,10 +16,10 @@ from watchkeeper.sandbox.faults import KINDS, from_json, to_json
 from watchkeeper.sandbox.gate import NO_MARK, Caller, Gate, Verdict
 from watchkeeper.sandbox.keys import fingerprint
 from watchkeeper.sandbox.rate import Rate, headers, judge
-from watchkeeper.sandbox.site import Site
+from watchkeeper.sandbox.site import Coming, Site
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 Raw = dict[str, Any]
 
 
@@ -283,6 +283,17 @@ def test_a_fault_may_begin_later() -> None:
     assert told(where).status == 200
     hands.at += MINUTE
     assert told(where).status == 404
+
+
+def test_a_fault_may_begin_with_a_later_request() -> None:
+    """Counted, so that it begins in the midst of a look however fast the look is."""
+    hands = Hands()
+    where = site(hands=hands)
+    key = where.keyring.make("before", NOON - MINUTE).value
+    where.coming.append(Coming(2, from_json({"kind": "key_expired"}, NOON - HOUR)))
+    assert [told(where, key=key).status for _ in range(4)] == [200, 200, 401, 401]
+    assert where.coming == []
+    assert [fault.since for fault in where.faults] == [hands.at]
 
 
 def test_looking_is_not_writing() -> None:

@@ -56,11 +56,19 @@ def _wanted(evidence: Evidence, offered: dict[str, ContrastProbe]) -> Iterator[C
         yield Contrast("direct", direct.path)
     if missing and "description" in offered:
         yield from (Contrast("description", r.target, r.probe) for r in missing)
-    if "again" in offered and (refused or broken):
-        yield from _again(evidence.endpoints)
-    elif "again" in offered and not failing(evidence):
-        # Our service is unwell and the vendor answers us: do we see what it sees?
-        yield from _again(tuple(r for r in evidence.endpoints if r.critical))
+    if "again" in offered:
+        yield from _again(_worth_again(evidence, bool(refused or broken)))
+
+
+def _worth_again(evidence: Evidence, wavers: bool) -> tuple[Reading, ...]:
+    """`wavers`: what was seen can come and go, so all are asked again."""
+    if wavers:
+        return evidence.endpoints
+    if failing(evidence):
+        # A wrong answer stays wrong; but did it begin while we looked, and is it everywhere by now?
+        return tuple(r for r in evidence.endpoints if r.succeeded)
+    # Our service is unwell and the vendor answers us: do we see what it sees?
+    return tuple(r for r in evidence.endpoints if r.critical)
 
 
 def _again(readings: tuple[Reading, ...]) -> Iterator[Contrast]:

@@ -16,7 +16,7 @@ from watchkeeper.sandbox.clock import instant, iso
 from watchkeeper.sandbox.config import Arrivals
 from watchkeeper.sandbox.keys import fingerprint
 from watchkeeper.sandbox.records import Record, digest
-from watchkeeper.sandbox.site import Site
+from watchkeeper.sandbox.site import Coming, Site
 
 Body = dict[str, Any]
 Control = Callable[[Site, Request, Body], Response]
@@ -68,9 +68,13 @@ def show_faults(site: Site, _request: Request, _body: Body) -> Response:
 
 
 def add_fault(site: Site, _request: Request, body: Body) -> Response:
-    now = site.now()
+    """At once, or `after_requests` more of them."""
+    now, requests = site.now(), int(body.pop("after_requests", 0))
     fault = faults.from_json(body, now)
-    site.faults.append(fault)
+    if requests > 0:
+        site.coming.append(Coming(requests, fault))
+    else:
+        site.faults.append(fault)
     return JSONResponse(faults.to_json(fault, now), 201)
 
 
@@ -80,6 +84,7 @@ def end_faults(site: Site, request: Request, _body: Body) -> Response:
     if kind is not None and kind not in faults.KINDS:
         raise ValueError(f"kind must be one of {', '.join(faults.KINDS)}")
     chosen = [f for f in site.faults if kind in (None, f.kind)]
+    site.coming = [one for one in site.coming if kind not in (None, one.fault.kind)]
     site.faults[:] = [faults.ended(f, now) if f in chosen else f for f in site.faults]
     return JSONResponse({"ended": [f.kind for f in chosen if f.until is None or f.until > now]})
 

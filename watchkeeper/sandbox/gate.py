@@ -52,6 +52,7 @@ class Gate:
         self.manners = site.vendor.manners
 
     def judge(self, caller: Caller, now: datetime) -> Verdict:
+        self.site.request_came(now)
         log = self.site.log
         draws = [fraction(self.site.config.seed, what, len(log.arrivals) + 1) for what in DRAWN]
         caller = self._as_seen(caller, draws[0], now)

@@ -1,6 +1,7 @@
 """Everything one simulated vendor holds: its data, keys, faults and its log of requests."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -30,6 +31,14 @@ class Vendor(Protocol):
     def answer(self, world: World, call: Call, now: datetime, bent: Bent) -> Answer: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A fault that begins after so many more requests: in the midst of a look, however fast."""
+
+    requests: int
+    fault: Fault
+
+
 class Site:
     """Looking at its clock also lets the world catch up: nobody sees a moment too early."""
 
@@ -41,6 +50,7 @@ class Site:
         self.keyring = Keyring(config.seed)
         self.keyring.make("initial", clock(), config.first_key)
         self.faults: list[Fault] = []
+        self.coming: list[Coming] = []
         self.log = RequestLog()
 
     def now(self) -> datetime:
@@ -48,6 +58,14 @@ class Site:
         self.world.still_since = self._still_since(now)
         self.world.advance(now)
         return now
+
+    def request_came(self, now: datetime) -> None:
+        """What was to begin with this request begins with it."""
+        due = [one.fault for one in self.coming if one.requests <= 0]
+        self.coming = [
+            replace(one, requests=one.requests - 1) for one in self.coming if one.requests > 0
+        ]
+        self.faults += [replace(fault, since=now) for fault in due]
 
     def answer(self, call: Call, bent: Bent) -> Answer:
         return self.vendor.answer(self.world, call, self.now(), bent)

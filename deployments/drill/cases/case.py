@@ -53,8 +53,6 @@ class Case:
     any_severity: bool = False
     # What else a look may rightly call it: a fault that comes and goes hurts more or less each time.
     or_severities: tuple[int, ...] = ()
-    # It begins only while the first answers come in.
-    late: bool = False
     # So many looks until one sees it, as the health check would go on looking.
     looks: int = 1
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from deployments.drill.cases.case import Case, Found
 from deployments.drill.cases.lab import Lab
-from deployments.drill.cases.variants import onset
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS
 
 LABS = 2
@@ -91,11 +89,7 @@ def _end() -> None:
 def _one(case: Case) -> Found:
     if case.vendor not in _labs:
         _labs[case.vendor] = Lab(case.vendor, _runbooks).__enter__()
-    return _labs[case.vendor].run(_begun(case))
-
-
-def _begun(case: Case) -> Case:
-    return onset(case, Random(case.name)) if case.late else case
+    return _labs[case.vendor].run(case)
 
 
 def as_json(found: Found) -> dict[str, Any]:

@@ -4,8 +4,6 @@ begin while the triage looks."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -19,13 +17,15 @@ SETTLE_S = 0.2
 Draw = Callable[[Random], dict[str, Any]]
 
 
-# Of the drawn cases, each so-manieth begins only while the triage looks (or just after it: then
-# the next look finds it, as with the health check).
+# Of the drawn cases, each so-manieth begins only while the triage looks (or after its last request:
+# then the next look finds it, as with the health check).
 LATE_EACH = 5
+# Answered before it begins: the four endpoints, or some of them, and what is asked beside them.
+MOST_BEFORE = 6
 
 
 def variants(seed: int, count: int) -> Iterator[Case]:
-    """`count` cases; the same seed draws the same ones, but for the instants of their onset."""
+    """`count` cases; the same seed draws the same ones."""
     rng = Random(seed)
     for number in range(count):
         draw = rng.choice(_DRAWS)
@@ -35,17 +35,18 @@ def variants(seed: int, count: int) -> Iterator[Case]:
         rng.shuffle(faults)
         late = bool(faults) and number % LATE_EACH == 0
         said = f"drawn{', begins during the triage' if late else ''}"
-        facts |= {"faults": tuple(faults), "settle_s": SETTLE_S, "late": late}
+        faults = _later(rng, faults) if late else faults
+        facts |= {"faults": tuple(faults), "settle_s": SETTLE_S}
         # A key that was offered before the fault began has expired with the other one.
         facts |= {"looks": 6, "proven": None} if late else {}
         yield Case(name=name, says=said, vendor=M, **facts)
 
 
-def onset(case: Case, rng: Random) -> Case:
-    """The same, beginning while the first answers come in."""
-    since = datetime.now(UTC) + timedelta(seconds=SETTLE_S + rng.uniform(0.15, 0.3))
-    stamp = since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return replace(case, faults=tuple({**f, "since": stamp} for f in case.faults))
+def _later(rng: Random, faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, beginning with one of the first requests of a look: counted, since a look takes
+    ten milliseconds here and a second there."""
+    requests = rng.randint(1, MOST_BEFORE)
+    return [{**told, "after_requests": requests} for told in faults]
 
 
 def _some(rng: Random) -> tuple[str, ...]:
