@@ -26,7 +26,8 @@ from watchkeeper.metrics.promtext import read
 from watchkeeper.network.clocks import clock_readings
 from watchkeeper.performing.endpoint_probe import Asked, probes_of, rate_reading
 from watchkeeper.performing.health_probe import health_reading, read_health, status_reading
-from watchkeeper.runbook.model import Resource, Runbook
+from watchkeeper.runbook.api import Resource
+from watchkeeper.runbook.model import Runbook
 from watchkeeper.told import Told
 from watchkeeper.triage_markdown import triage_markdown
 from watchkeeper.vendor.answers import raise_for, throttle

@@ -22,8 +22,9 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.diagnosis import diagnose
 from watchkeeper.performing.probing import look
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.runbook.integration import Integration, Watched
-from watchkeeper.runbook.model import RateLimit, Runbook
+from watchkeeper.runbook.model import Runbook
 from watchkeeper.settings import Settings
 
 PIECE = 64 * 1024

@@ -16,16 +16,11 @@ from typing import Any
 
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
+from watchkeeper.runbook.api import Auth, RateLimit, Resource
+from watchkeeper.runbook.causes import CauseRule, SeverityLevel
 from watchkeeper.runbook.integration import Credential, Integration, Watched
-from watchkeeper.runbook.model import (
-    Auth,
-    CauseRule,
-    Probe,
-    RateLimit,
-    Resource,
-    Runbook,
-    SeverityLevel,
-)
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.store.engine import Store, open_store
 
 CANARY = "test_canary_4f1a9c77d2e0"

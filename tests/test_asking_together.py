@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlmodel import Session
 
 from watchkeeper.errors import Throttled, Transient
-from watchkeeper.runbook.model import RateLimit
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.store import rates, volume
 from watchkeeper.store.engine import Store
 from watchkeeper.store.rates import Asker, Grant

@@ -13,8 +13,9 @@ from deployments.drill.cases.run import as_json, run_cases, tally
 from deployments.drill.cases.table import CASES, MISLEADING, SINGLE
 from deployments.drill.cases.variants import variants
 from watchkeeper.evidence import Evidence
+from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
-from watchkeeper.runbook.model import CauseRule, Runbook
+from watchkeeper.runbook.model import Runbook
 
 # What waits for a deadline, a slow answer or two scrapes runs in `make prove`.
 SLOW_KINDS = {"slow", "hang", "drip"}

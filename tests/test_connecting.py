@@ -17,7 +17,7 @@ from test_cli import run
 
 from watchkeeper.performing.connecting import Connection, connect
 from watchkeeper.performing.watch import Watch
-from watchkeeper.runbook.model import RateLimit
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
 from watchkeeper.store.engine import Store

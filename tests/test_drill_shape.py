@@ -16,9 +16,11 @@ from making import runbook
 
 from deployments.drill.shape import status_page_options, vendor_shape
 from watchkeeper.evidence import Outcome
+from watchkeeper.runbook.api import Auth, RateLimit, Resource
 from watchkeeper.runbook.integration import Credential, Integration, Watched
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
-from watchkeeper.runbook.model import Auth, Probe, RateLimit, Resource, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.sandbox.derived import parse
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.store.engine import Store

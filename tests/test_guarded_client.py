@@ -41,8 +41,8 @@ from watchkeeper.errors import (
     UserError,
     WatchkeeperError,
 )
+from watchkeeper.runbook.api import Auth
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Auth
 from watchkeeper.store.engine import Store
 from watchkeeper.store.tables import RateBucketRow
 from watchkeeper.vendor.answers import (

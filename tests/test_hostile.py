@@ -30,9 +30,10 @@ from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.health_probe import health_reading, read_health
 from watchkeeper.performing.measuring import metric_readings
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import Resource, StatusPage
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.load import load_runbook
-from watchkeeper.runbook.model import Resource, Runbook, StatusPage
+from watchkeeper.runbook.model import Runbook
 from watchkeeper.vendor.answers import raise_for
 from watchkeeper.vendor.bounded import TooLarge, bounded
 from watchkeeper.vendor.judging import judge, signature

@@ -28,7 +28,7 @@ from loopback import (
 from loopback import watched as watch
 
 from watchkeeper.errors import Permanent, Refused, Throttled, WatchkeeperError
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 from watchkeeper.store.engine import Store
 from watchkeeper.vendor.answers import KeyRefused, NotFound, Redirected, Unavailable, raise_for
 from watchkeeper.vendor.client import VendorClient, vendor_client

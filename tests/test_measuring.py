@@ -22,8 +22,8 @@ from watchkeeper.metrics.fetch import Page, fetch_page
 from watchkeeper.metrics.promql import metric_query, volume_queries
 from watchkeeper.performing.measuring import TEXT, metric_readings
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import RateLimit
 from watchkeeper.runbook.signals import Metric, Volume
 from watchkeeper.runbook.telemetry import MetricsText, PrometheusServer, Service
 from watchkeeper.store import scrapes

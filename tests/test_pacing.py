@@ -18,7 +18,7 @@ from loopback import fresh_store
 from sqlmodel import select
 
 from watchkeeper.errors import Throttled
-from watchkeeper.runbook.model import RateLimit
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.store.engine import Store
 from watchkeeper.store.rates import Bucket
 from watchkeeper.store.tables import IncidentRow, LeaseRow, RateBucketRow
@@ -264,7 +264,7 @@ def test_a_clock_that_went_back_is_forgiven(store: Store, clock: Clock) -> None:
 ASKER = """
 import asyncio, json, sys, time
 from datetime import UTC, datetime
-from watchkeeper.runbook.model import RateLimit
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.store.engine import open_store
 from watchkeeper.vendor.pacing import RateGate
 

@@ -133,7 +133,20 @@ WRONG_RUNBOOKS = [
     ("vendor: maintainx", "vendor: 404", "vendor: 404", "vendor", "404 is not allowed; text"),
     ("vendor: maintainx", "vendor: Maint X", "vendor: Maint X", "vendor", "lower-case letters"),
     ("vendor: maintainx", "vendor:", "vendor:", "vendor", "is empty"),
-    ("vendor: maintainx\n", "", "display_name", "vendor", "is missing"),
+    (
+        "vendor: maintainx\n",
+        "",
+        "display_name",
+        "vendor",
+        "is missing: Name of the vendor, such as",
+    ),
+    (
+        'path: "/assets?limit=1", ',
+        "",
+        "name: assets,",
+        "probes[1].path",
+        "is missing: The path asked, below base_url, such as /workorders?limit=1",
+    ),
     ("\nprobes:", "\npobes:", "pobes:", "pobes", "did you mean 'probes'?"),
     ("  scheme: Bearer", "  shceme: Bearer", "shceme", "auth.shceme", "did you mean 'scheme'?"),
     ("  scheme: Bearer", "  zzz: 1", "zzz", "auth.zzz", "known: header, organisation_header"),
@@ -277,6 +290,20 @@ WRONG_RUNBOOKS = [
     ("page_size: 100", "page_size: 250", "page_size: 250", "resources[0].page_size", "200 a page"),
     ("    sort_param: sort\n", "", "sort: updatedAt", "resources[0].sort", "is never sent"),
     ("overlap: 5 min", "overlap: 0 s", "overlap: 0 s", "resources[0].overlap", "get lost"),
+    (
+        "path: /assets\n",
+        "path: /assets?x=1\n",
+        "path: /assets?",
+        "resources[1].path",
+        "without a query",
+    ),
+    (
+        "resource: assets, envelope: assets",
+        "resource: assets, expect: {equals: 1}",
+        "expect: {equals: 1}",
+        "probes[1].expect.equals",
+        "json_path is missing",
+    ),
     (
         "    since_param: updatedAt[gte]\n",
         "",
@@ -447,6 +474,20 @@ WRONG_INTEGRATIONS = [
     ),
     ("http://localhost:3000/h", "http://10.0.0.1/h", "ours", "consumers[0].health_url", "loopback"),
     (', base_url: "https://127.0.0.1:8443"', "", "pager", "pager.base_url", "loopback"),
+    *(
+        (
+            "    contacts:",
+            f"    service: {{health_url: 'http://127.0.0.1:1', {given}}}\n    contacts:",
+            "service:",
+            f"service.{field}",
+            says,
+        )
+        for given, field, says in (
+            ("metrics: {kind: text}", "metrics.url", "is missing"),
+            ("logs: {path: x}", "logs", "its kind is wanted first"),
+            ("logs: {kind: fil, path: x}", "logs", "its kind is 'journald', 'file'"),
+        )
+    ),
     ("who: team lead", "who: team leader", "who:", "contacts[0].who", "did you mean 'team lead'?"),
     (
         "runbook: maintainx",

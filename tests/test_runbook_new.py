@@ -10,10 +10,11 @@ import pytest
 import yaml
 from test_cli import refused, well
 
+from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.explain import explain
 from watchkeeper.runbook.load import load_runbook, watch
 from watchkeeper.runbook.missing import gaps_in
-from watchkeeper.runbook.model import Resource, Runbook
+from watchkeeper.runbook.model import Runbook
 
 DOCS = Path(__file__).parent.parent / "docs"
 TUTORIAL = DOCS / "tutorial" / "parcelhive.yaml"

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from watchkeeper.runbook.durations import parse_duration
-from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
+from watchkeeper.runbook.load import SHIPPED_RUNBOOKS
 from watchkeeper.runbook.schema import integrations_schema, runbook_schema
 from watchkeeper.runbook.skeleton import TEMPLATE, skeleton
 from watchkeeper.runbook.yaml_lines import read_document
@@ -155,10 +155,30 @@ def test_every_sign_is_told_with_its_words() -> None:
     assert [name for name, said in words.items() if not said] == []
 
 
-def test_fields_are_told_in_the_words_of_their_class() -> None:
-    fields = runbook_schema()["$defs"]["Resource"]["properties"]
-    assert (
-        fields["version_field"]["description"] == "null where its records carry no time of change."
+def untold(schema: dict[str, Any]) -> list[str]:
+    """The fields without a description of their own, or with one that an editor would tear apart."""
+    parts = {"the file": schema, **schema["$defs"]}
+    return [
+        f"{part}.{name}"
+        for part, told in parts.items()
+        for name, field in told.get("properties", {}).items()
+        if not field.get("description", "").strip() or "\n" in field["description"]
+    ]
+
+
+@pytest.mark.parametrize("make", [runbook_schema, integrations_schema])
+def test_every_field_is_told(make: Callable[[], dict[str, Any]]) -> None:
+    """Beside a default and a reference to another part, too."""
+    schema = make()
+    assert untold(schema) == []
+    planted = {"properties": {"well": {"description": "Told."}, "bare": {"type": "string"}}}
+    assert untold({"$defs": {"Part": planted}}) == ["Part.bare"]
+
+
+def test_a_field_that_refers_to_another_part_keeps_its_words() -> None:
+    auth, lease = (
+        runbook_schema()["properties"]["auth"],
+        runbook_schema()["$defs"]["Mitigation"]["properties"]["lease"],
     )
-    assert "`next_page` its number or a link to it" in fields["cursor_means"]["description"]
-    assert load_runbook(RUNBOOKS[0]).vendor
+    assert auth == {"$ref": "#/$defs/Auth", "description": "How the key travels."}
+    assert set(lease) == {"$ref", "default", "description"}

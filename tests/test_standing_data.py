@@ -18,8 +18,9 @@ from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.past import history_reading, history_readings
 from watchkeeper.performing.standing_data import Standing, data_reading, data_readings
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.causes import Thresholds
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Detection, Thresholds
+from watchkeeper.runbook.policy import Detection
 from watchkeeper.store import jobs, observations, records, watermarks
 from watchkeeper.store.observations import Purpose
 from watchkeeper.store.watermarks import Watermark

@@ -32,8 +32,10 @@ from watchkeeper.evidence import Evidence, Kind, Outcome
 from watchkeeper.performing.triage_told import told_of
 from watchkeeper.performing.triaging import Triage, triage
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Checklist, Probe, RateLimit
+from watchkeeper.runbook.people import Checklist
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.store import observations
 from watchkeeper.told import Told
 

@@ -33,7 +33,8 @@ from watchkeeper.latency_picture import bar, picture, sparkline
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command, next_steps
 from watchkeeper.reading_text import around
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
-from watchkeeper.runbook.model import Checklist, Probe, Support
+from watchkeeper.runbook.people import Checklist, Support
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.told import Told
 from watchkeeper.triage_markdown import triage_markdown
 from watchkeeper.triage_text import (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from making import T0, runbook, seen
 
 from watchkeeper.diagnosis import diagnose
-from watchkeeper.runbook.model import Verification
+from watchkeeper.runbook.policy import Verification
 from watchkeeper.verification import Flow, Look, good_in_a_row, recovered
 
 RULE = Verification(probes_in_a_row=3)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from watchkeeper.evidence import Evidence, Reading
-from watchkeeper.runbook.model import ContrastProbe, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import ContrastProbe
 from watchkeeper.signs.answers import Answer, failing, those
 from watchkeeper.signs.ours import service_sick
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
-from watchkeeper.runbook.model import CauseRule, Runbook
+from watchkeeper.runbook.causes import CauseRule
+from watchkeeper.runbook.model import Runbook
 from watchkeeper.signs import Finding, sign_named
 from watchkeeper.signs.answers import Answer, answer_of, failing
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from watchkeeper.incident import Incident
-from watchkeeper.runbook.model import Runbook, Rung
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.people import Rung
 
 
 def due_rungs(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 
 
 class GapState(StrEnum):

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from watchkeeper.incident import Incident
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Autonomy, Criticality, Mitigation
+from watchkeeper.runbook.policy import Autonomy, Criticality, Mitigation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

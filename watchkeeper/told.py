@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from watchkeeper.diagnosis import Diagnosis
 from watchkeeper.evidence import Evidence, Reading
 from watchkeeper.incident import Incident
-from watchkeeper.runbook.model import CauseRule, Runbook
+from watchkeeper.runbook.causes import CauseRule
+from watchkeeper.runbook.model import Runbook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

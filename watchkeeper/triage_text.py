@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from watchkeeper.diagnosis import Diagnosis
 from watchkeeper.runbook.durations import words
-from watchkeeper.runbook.model import Link, Runbook, Support
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.people import Link, Support
 from watchkeeper.told import Told
 
 FIRST_MINUTES = "first five minutes"

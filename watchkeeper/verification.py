@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchkeeper.diagnosis import Diagnosis
-from watchkeeper.runbook.model import Verification
+from watchkeeper.runbook.policy import Verification
 
 
 @dataclass(frozen=True, slots=True)

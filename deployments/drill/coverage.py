@@ -8,7 +8,8 @@ from itertools import groupby
 
 from deployments.drill.cases.case import Case
 from deployments.drill.scenario import VENDOR, Scenario
-from watchkeeper.runbook.model import CauseRule, Runbook
+from watchkeeper.runbook.causes import CauseRule
+from watchkeeper.runbook.model import Runbook
 
 PEOPLE_ONLY = "people only"
 NOTHING_TO_DO = "nothing to do"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from watchkeeper.runbook.model import Probe, Resource, Runbook, StatusPage
+from watchkeeper.runbook.api import Resource, StatusPage
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Probe
 
 RECORDS = 300
 # The runbook does not say how its vendor spells them; this is how most do.

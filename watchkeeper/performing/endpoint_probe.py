@@ -14,7 +14,8 @@ from watchkeeper.evidence import NO_TURN, Kind, Outcome, Reading
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Probe, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.signs.answers import NO_KEY_OF_OURS
 from watchkeeper.vendor.answers import throttle
 from watchkeeper.vendor.client import KeyChoice, VendorClient

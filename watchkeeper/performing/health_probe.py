@@ -14,8 +14,8 @@ from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.fetching import DEADLINE_S, Fetched, fetch_json
 from watchkeeper.harmless import harmless
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import StatusPage
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import StatusPage
 from watchkeeper.vendor.status_page import read_status
 
 # A fingerprint and nothing else: a service that shows its key here must not have it kept by us.

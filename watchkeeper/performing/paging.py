@@ -11,7 +11,7 @@ from watchkeeper.performing.ledger import Duty, perform
 from watchkeeper.performing.quiet import quiet_now
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Rung
+from watchkeeper.runbook.people import Rung
 from watchkeeper.store import incidents, pages
 
 _PAGER_SEVERITY: dict[int, PagerSeverity] = {1: "critical", 2: "error", 3: "warning", 4: "info"}

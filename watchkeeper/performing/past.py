@@ -10,7 +10,8 @@ from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.incident import State
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Detection, Probe
+from watchkeeper.runbook.policy import Detection
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.store import incidents, observations
 
 # Fewer checks than these are no history.

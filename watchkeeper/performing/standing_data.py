@@ -10,9 +10,10 @@ from sqlmodel import Session
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.mitigation import Job
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import Resource
+from watchkeeper.runbook.causes import Thresholds
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Resource, Thresholds
 from watchkeeper.store import gaps, jobs, records, watermarks
 from watchkeeper.store.watermarks import Watermark
 

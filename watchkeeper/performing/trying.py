@@ -10,8 +10,9 @@ from typing import TypeVar
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Outcome, Reading
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Probe, Resource
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.vendor import trial
 from watchkeeper.vendor.client import VendorClient
 from watchkeeper.vendor.items import Item

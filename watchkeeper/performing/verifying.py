@@ -12,8 +12,8 @@ from watchkeeper.incident import Incident
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.probing import look
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Resource
 from watchkeeper.store import observations, watermarks
 from watchkeeper.store.observations import Purpose
 from watchkeeper.vendor.listing import pages

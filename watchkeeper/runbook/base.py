@@ -22,6 +22,10 @@ SignName = Annotated[str, Field(pattern=SIGN, max_length=128)]
 
 
 class Frozen(BaseModel):
-    """A closed, immutable value: an unknown key is an error, not a wish."""
+    """A closed, immutable value: an unknown key is an error, not a wish.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The text below a field is its description: editors show it, and so does what is told of a
+    field that is missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.check_values import VALUE_CHECKS
 from watchkeeper.runbook.document import Document, Loc
-from watchkeeper.runbook.model import CauseRule
 from watchkeeper.runbook.overrides import NAMED_BY
 from watchkeeper.runbook.problems import Problem, quoted, unknown
 from watchkeeper.runbook.shape import well_formed

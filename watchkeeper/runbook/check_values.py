@@ -7,16 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 
+from watchkeeper.runbook.api import Resource
+from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.document import Document
-from watchkeeper.runbook.model import (
-    CauseRule,
-    ContrastProbe,
-    Detection,
-    Mitigation,
-    Probe,
-    Resource,
-    Rung,
-)
+from watchkeeper.runbook.people import Rung
+from watchkeeper.runbook.policy import Detection, Mitigation
+from watchkeeper.runbook.probes import ContrastProbe, Probe
 from watchkeeper.runbook.problems import Problem
 from watchkeeper.runbook.shape import alone, well_formed
 from watchkeeper.runbook.signals import Log, Metric
@@ -70,7 +66,7 @@ def _pages(document: Document) -> Iterator[Problem]:
             yield document.problem((*at, "page_size"), message)
 
 
-def _clocks(document: Document) -> Iterator[Problem]:
+def _lists(document: Document) -> Iterator[Problem]:
     for at, resource in well_formed(document, "resources", Resource):
         if resource.sort and not resource.sort_param:
             yield document.problem((*at, "sort"), "is never sent: sort_param is missing")
@@ -82,6 +78,11 @@ def _clocks(document: Document) -> Iterator[Problem]:
                 f"says nothing where paging is {resource.paging}; page_number is what it is for"
             )
             yield document.problem((*at, "cursor_means"), message)
+        if "?" in resource.path:
+            message = (
+                f"{resource.path!r} is not allowed; a list is asked without a query of its own"
+            )
+            yield document.problem((*at, "path"), message)
         if resource.since_param and resource.overlap == timedelta(0):
             yield document.problem((*at, "overlap"), "0 is not allowed: rows at the edge get lost")
 
@@ -125,6 +126,13 @@ def _pattern_fault(pattern: str | None, groups: int | None) -> str | None:
     return None if groups in (None, found) else f"{found} groups; one is wanted, what to count by"
 
 
+def _expectations(document: Document) -> Iterator[Problem]:
+    for at, probe in well_formed(document, "probes", Probe):
+        if probe.expect.equals is not None and probe.expect.json_path is None:
+            message = "is held against nothing: json_path is missing beside it"
+            yield document.problem((*at, "expect", "equals"), message)
+
+
 def _probed_lists(document: Document) -> Iterator[Problem]:
     """A probe that reads another member than the list itself would judge every answer wrong."""
     lists = {r.name: r.envelope for _, r in well_formed(document, "resources", Resource)}
@@ -140,8 +148,9 @@ VALUE_CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     _ladder,
     _detection,
     _pages,
+    _expectations,
     _probed_lists,
-    _clocks,
+    _lists,
     _causes,
     _measures,
     _patterns,

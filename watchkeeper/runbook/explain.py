@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.explain_vendor import vendor_lines
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import CauseRule, Criticality, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.policy import Criticality
 from watchkeeper.runbook.telemetry import Service
 
 _CRITICALITIES: tuple[Criticality, ...] = ("critical", "normal", "deferrable")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from watchkeeper.runbook.api import Auth, Resource
 from watchkeeper.runbook.durations import words
-from watchkeeper.runbook.model import Auth, Expectation, Probe, Resource, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Expectation, Probe
 from watchkeeper.runbook.signals import Metric
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
-from watchkeeper.runbook.model import Probe, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Probe
 
 _AT = datetime(2000, 1, 1, tzinfo=UTC)
 Worse = Callable[[Reading], Reading]

@@ -22,76 +22,106 @@ SecretReference = Annotated[str, Field(pattern=SECRET_REFERENCE)]
 
 
 class Credential(Frozen):
-    """The vendor's key by reference. Rotation needs a store that keeps versions (`file:`).
-
-    `second`: another key of ours that is independent of it. It is tried only to tell a bad key from
-    a vendor that refuses every key.
-    """
+    """The vendor's key by reference. Rotation needs a store that keeps versions (`file:`)."""
 
     name: Name
+    """What the key is called in plans and on timelines, such as `maintainx-api-key`."""
     reference: SecretReference
+    """Where the key is kept, never the key itself: `file:PATH`, which can be rotated, or
+    `env:NAME`. A relative path counts from integrations.yaml."""
     second: SecretReference | None = None
+    """Another key of ours that is independent of it, by reference. It is tried only to tell a bad
+    key from a vendor that refuses every key."""
 
 
 class CommandRuntime(Frozen):
     """A restart by a local command; it must return 0 once the consumer runs again."""
 
     kind: Literal["command"] = "command"
+    """`command`, the only kind."""
     restart: tuple[str, ...] = Field(min_length=1)
+    """The command, word by word, such as `[systemctl, restart, my-sync]`; no shell reads it."""
     timeout: Span = timedelta(seconds=60)
+    """How long it may take, such as `5 min`; it is killed then, and may have done it or not."""
 
 
 class Consumer(Frozen):
     """A process of ours that holds the vendor's key and must be restarted to see a new one."""
 
     name: Name
+    """What plans and timelines call it, such as `maintainx-integration`; used once."""
     health_url: Url
+    """Where it tells its health as JSON, with the fingerprint of the key it holds."""
     fingerprint_field: str = "keyFingerprint"
+    """Member of that answer with the fingerprint: the first 8 hex digits of the key's SHA-256."""
     runtime: CommandRuntime
+    """How it is restarted."""
 
 
 class Sink(Frozen):
     """Where the vendor's records belong. `store` is Watchkeeper's own table."""
 
     kind: Literal["store"] = "store"
+    """`store`, the only kind."""
 
 
 class PagerDuty(Frozen):
     """PagerDuty Events v2; base_url and ca_file only for a stand-in."""
 
     kind: Literal["pagerduty"] = "pagerduty"
+    """`pagerduty`, the only kind."""
     routing_key: SecretReference
+    """Where the integration key of a PagerDuty service is kept: `env:NAME` or `file:PATH`."""
     base_url: Url = "https://events.pagerduty.com"
+    """Address of the Events API; another one only for a stand-in."""
     ca_file: str | None = None
+    """PEM file of the authority that a stand-in's certificate is from; a relative path counts from
+    integrations.yaml."""
 
 
 class Contact(Frozen):
     """A person or team on the escalation ladder, by the runbook's rung."""
 
     who: str
+    """The rung of the runbook's escalation that is meant, such as `team lead`."""
     name: str
+    """Who stands there, such as `Integrations on-call`; for whoever reads the file."""
 
 
 class Integration(Frozen):
     """One entry of integrations.yaml, before its runbook is laid beneath it."""
 
     name: IntegrationName
+    """The entry's key: `vendor@environment`, or `vendor@environment/organisation`."""
     runbook: str
+    """The runbook's file in runbooks/, without `.yaml`, such as `maintainx`."""
     sandbox: bool = False
+    """A rehearsal: all addresses are on loopback, and only keys beginning with `test_` are sent."""
     base_url: Url | None = None
+    """Another address for the API, such as a gateway of yours; the runbook's where left out."""
     status_page_url: Url | None = None
-    # Another address than the runbook's `control`: reachable whenever our network is well.
+    """Another address for the status page, without its path; the runbook's where left out."""
     control_url: Url | None = None
-    # The vendor's own address where base_url is a gateway of ours; the runbook's when left out.
+    """Another address than the runbook's `control`: reachable whenever our network is well."""
     direct_url: Url | None = None
+    """The vendor's own address where base_url is a gateway; the runbook's where left out."""
     organisation: int | None = None
+    """Only for a key that spans several organisations: the id of the one meant here."""
     credential: Credential
+    """The vendor's key, and where it is kept."""
     sink: Sink = Sink()
+    """Where the vendor's records belong."""
     service: Service | None = None
+    """Your integration service; without it its faults cannot be told from the vendor's."""
     consumers: tuple[Consumer, ...] = ()
+    """Each process that holds the key; they are restarted after a rotation, one by one."""
     pager: PagerDuty | None = None
+    """What wakes people; without it nobody is paged."""
     contacts: tuple[Contact, ...] = ()
+    """Who stands on each rung of the runbook's escalation."""
     overrides: dict[str, Any] = Field(default_factory=dict)
+    """What you want otherwise than the runbook has it. Things with a name are changed by that name;
+    other lists are replaced whole."""
 
     @property
     def vendor(self) -> str:
@@ -106,7 +136,9 @@ class Watched(Frozen):
     """An integration with its runbook, overrides applied: all that any decision needs to know."""
 
     integration: Integration
+    """The entry of integrations.yaml."""
     runbook: Runbook
+    """Its runbook, with the entry's overrides."""
 
     @property
     def name(self) -> str:

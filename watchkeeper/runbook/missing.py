@@ -7,8 +7,10 @@ from itertools import chain
 from typing import get_args
 
 from watchkeeper.diagnosis import diagnose
+from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.failures import failures
-from watchkeeper.runbook.model import ContrastProbe, Resource, Runbook
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import ContrastProbe
 
 PLACEHOLDER = "example.com"
 
@@ -30,7 +32,7 @@ def _addresses(runbook: Runbook) -> Iterator[str]:
     if not runbook.support:
         yield "no support: nobody learns here how to reach the vendor's people"
     if not runbook.escalation:
-        yield "no escalation: nobody is called after the first page"
+        yield "no escalation: nobody is paged at all"
 
 
 def _probes(runbook: Runbook) -> Iterator[str]:

@@ -40,6 +40,8 @@ _ALLOWED: dict[str, Callable[[dict[str, Any], str], str]] = {
     "value_error": lambda ctx, _: str(ctx["error"]),
     "time_delta_type": lambda ctx, _: DURATION,
     "time_delta_parsing": lambda ctx, _: DURATION,
+    "union_tag_not_found": lambda ctx, _: "its kind is wanted first",
+    "union_tag_invalid": lambda ctx, _: f"its kind is {ctx['expected_tags']}",
     "bool_type": lambda ctx, _: "true or false",
     "int_type": lambda ctx, bounds: f"a whole number{bounds and ', '}{bounds}",
     "float_type": lambda ctx, bounds: f"a number{bounds and ', '}{bounds}",
@@ -57,7 +59,7 @@ def phrase(
     first = errors[0]
     owner = owner_of(loc, model)
     if first["type"] == "missing":
-        return "is missing"
+        return _missing(_field(loc, owner))
     if first["type"] == "extra_forbidden":
         return unknown(loc[-1], "key", owner.model_fields if owner else ())
     allowed = "; or ".join(dict.fromkeys(_allowed(error, loc, owner) for error in errors))
@@ -81,9 +83,19 @@ def _allowed(error: ErrorDetails, loc: tuple[str | int, ...], owner: type[BaseMo
         return f"at least {ctx['min_length']} wanted"
     if kind == "too_long":
         return f"at most {ctx['max_length']} wanted"
-    field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
     tell = _ALLOWED.get(kind)
-    return tell(ctx, _bounds(field)) if tell else error["msg"]
+    return tell(ctx, _bounds(_field(loc, owner))) if tell else error["msg"]
+
+
+def _field(loc: tuple[str | int, ...], owner: type[BaseModel] | None) -> FieldInfo | None:
+    return owner.model_fields.get(str(loc[-1])) if owner and loc else None
+
+
+def _missing(field: FieldInfo | None) -> str:
+    """What goes in, by the first sentence of the field's description."""
+    told = " ".join(((field.description if field else None) or "").split())
+    sentence = told.replace("`", "").partition(". ")[0].removesuffix(".")
+    return f"is missing: {sentence}" if sentence else "is missing"
 
 
 def _given(value: object, loc: tuple[str | int, ...]) -> str:

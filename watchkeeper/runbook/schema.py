@@ -7,8 +7,6 @@ says about another (names that must exist, levels that must ascend) only `runboo
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -43,6 +41,8 @@ def integrations_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "integrations": {
+                "description": "Your integrations, each by its name: `vendor@environment`, or "
+                "`vendor@environment/organisation`.",
                 "type": "object",
                 "propertyNames": {"pattern": INTEGRATION_NAME},
                 "additionalProperties": {"$ref": "#/$defs/Integration"},
@@ -80,15 +80,17 @@ def _with_refs(node: Any) -> Any:
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's own, but for durations as people write them, and our words for fields."""
+    """Pydantic's own, but for durations as people write them."""
 
     def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
         return {"pattern": DURATION}
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """A field's words on one line: an editor takes the end of a line for that of a paragraph."""
         made = super().model_schema(schema)
-        for name, told in _words_of_fields(schema["cls"]):
-            made["properties"][name]["description"] = told
+        for field in made["properties"].values():
+            if "description" in field:
+                field["description"] = " ".join(field["description"].split())
         return made
 
     def encode_default(self, dft: Any) -> Any:
@@ -101,14 +103,6 @@ class _Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         """A field's name in capitals tells nobody anything."""
         return False
-
-
-def _words_of_fields(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """What a class's text says of its fields: "`name`: so and so", to the end of the paragraph."""
-    named = re.compile(rf"`({'|'.join(model.model_fields)})`: ")
-    for paragraph in inspect.cleandoc(model.__doc__ or "").split("\n\n"):
-        parts = named.split(" ".join(paragraph.split()))
-        yield from zip(parts[1::2], (told.strip(" ;") for told in parts[2::2]), strict=True)
 
 
 def _sign() -> dict[str, Any]:

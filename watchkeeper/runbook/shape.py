@@ -65,6 +65,8 @@ def _written(data: object, loc: Loc) -> Loc:
     """The part of pydantic's location that exists in the file, without its names for branches."""
     kept: Loc = ()
     for part in loc:
+        if isinstance(data, dict) and part not in data and part == data.get("kind"):
+            continue
         if isinstance(data, dict) and isinstance(part, str):
             kept, data = (*kept, part), data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):

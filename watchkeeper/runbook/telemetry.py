@@ -15,86 +15,117 @@ class MetricsText(Frozen):
     """A `/metrics` page in Prometheus text format: two scrapes make a rate."""
 
     kind: Literal["text"] = "text"
+    """`text`: a page of the service's own is scraped."""
     url: Url
+    """Address of the page, such as `http://localhost:3000/metrics`."""
 
 
 class PrometheusServer(Frozen):
-    """A Prometheus server's query API; rates are asked over `range`, such as `5m`."""
+    """A Prometheus server's query API."""
 
     kind: Literal["prometheus"] = "prometheus"
+    """`prometheus`: a server that scrapes the service is asked."""
     url: Url
+    """Address of the server, such as `http://localhost:9090`; its `/api/v1/query` is asked."""
     range: Annotated[str, Field(pattern=r"^[0-9]{1,5}[smh]$")] = "5m"
-    # Label matchers that every query gets, such as {job: twinmind-service}.
+    """How far back growth is measured, in Prometheus' spelling, such as `5m`."""
     where: dict[str, str] = Field(default_factory=dict)
+    """Labels that every query asks for besides, such as `{job: twinmind-service}`."""
 
 
 class JournalLogs(Frozen):
     """A systemd unit's journal."""
 
     kind: Literal["journald"] = "journald"
+    """`journald`: read with journalctl."""
     unit: str = Field(pattern=r"^[A-Za-z0-9@._:-]+$")
+    """Name of the unit, such as `maintainx-sync.service`."""
 
 
 class FileLogs(Frozen):
-    """A log file; its last part is read. A relative path counts from integrations.yaml."""
+    """A log file; its last part is read."""
 
     kind: Literal["file"] = "file"
+    """`file`: read from this machine's disk."""
     path: str
+    """Path of the file, such as `~/sync.log`; a relative one counts from integrations.yaml."""
 
 
 class KubernetesLogs(Frozen):
-    """Pods by label. `kubectl` is how it is called here, such as [kubectl, --context, prod]."""
+    """Pods by label."""
 
     kind: Literal["kubernetes"] = "kubernetes"
+    """`kubernetes`: read with `kubectl logs`."""
     selector: str
+    """Labels of the pods, such as `app=twinmind-service`."""
     namespace: str = "default"
+    """Namespace of the pods."""
     container: str | None = None
+    """Container whose log is read; the one that kubectl chooses where left out."""
     tail: int = Field(default=1000, ge=1, le=100_000)
+    """The most lines that are read of each pod, the last ones."""
     kubectl: Words = ("kubectl",)
+    """How kubectl is called here, word by word, such as `[kubectl, --context, prod]`."""
 
 
 class CommandLogs(Frozen):
     """A local command that prints lines; no shell reads it."""
 
     kind: Literal["command"] = "command"
+    """`command`: what a command of yours prints."""
     command: Words
+    """The command, word by word, such as `[docker, logs, --since=10m, sync]`."""
 
 
 class SystemdRuntime(Frozen):
     """The unit our service runs as."""
 
     kind: Literal["systemd"] = "systemd"
+    """`systemd`: asked with systemctl."""
     unit: str = Field(pattern=r"^[A-Za-z0-9@._:-]+$")
+    """Name of the unit, such as `maintainx-sync.service`."""
 
 
 class KubernetesRuntime(Frozen):
     """The pods our service runs in."""
 
     kind: Literal["kubernetes"] = "kubernetes"
+    """`kubernetes`: asked with kubectl."""
     selector: str
+    """Labels of the pods, such as `app=twinmind-service`."""
     namespace: str = "default"
+    """Namespace of the pods."""
     kubectl: Words = ("kubectl",)
+    """How kubectl is called here, word by word, such as `[kubectl, --context, prod]`."""
 
 
 class Disk(Frozen):
-    """A path on this machine whose disk our service needs; `bound` is the share used, 0 to 1."""
+    """A path on this machine whose disk our service needs."""
 
     path: str
+    """Path on that disk, such as `/var/lib/sync`; a relative one counts from integrations.yaml."""
     bound: float = Field(default=0.95, gt=0, le=1)
+    """Share of its space or inodes in use, 0 to 1, from which on it is full."""
 
 
 class Service(Frozen):
-    """Our own integration service: how its faults are told from the vendor's.
-
-    `health_urls` are further ones by name, such as one for a single vendor.
-    """
+    """Our own integration service: how its faults are told from the vendor's."""
 
     health_url: Url
+    """Where it answers 200 with JSON whose `status` is healthy, ok or pass, such as
+    `http://localhost:3000/health`."""
     health_urls: dict[Name, Url] = Field(default_factory=dict)
+    """Further addresses of that kind by name, such as one for a single vendor."""
     fingerprint_field: str = "keyFingerprint"
+    """Member of its health answer with the fingerprint of the key it holds: hex digits, the first 8
+    or more of the key's SHA-256."""
     metrics: MetricsText | PrometheusServer | None = Field(default=None, discriminator="kind")
+    """Where its metrics are read; without it the runbook's metrics and volume are not."""
     logs: JournalLogs | FileLogs | KubernetesLogs | CommandLogs | None = Field(
         default=None, discriminator="kind"
     )
+    """Where its log is read; without it the runbook's logs are not looked for."""
     runtime: SystemdRuntime | KubernetesRuntime | None = Field(default=None, discriminator="kind")
+    """What it runs as, to tell whether it runs, restarts or lacks memory; else nobody asks."""
     disk: Disk | None = None
+    """A disk that it needs; not looked at where left out."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from watchkeeper.errors import Ambiguous, Permanent, Throttled, Transient, WatchkeeperError
 from watchkeeper.harmless import masked
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 from watchkeeper.vendor.rate_signals import RateSignal, rate_signal
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.strict_json import BadBody, loads

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from watchkeeper.errors import Permanent
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 from watchkeeper.vendor.strict_json import BadBody
 
 LONGEST_CURSOR = 4096

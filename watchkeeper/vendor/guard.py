@@ -11,8 +11,8 @@ import httpx
 
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Refused
+from watchkeeper.runbook.api import Auth
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.model import Auth
 from watchkeeper.vendor.reply import SAFE_METHODS
 
 TEST_KEY = "test_"

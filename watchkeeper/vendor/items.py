@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from watchkeeper.gaps import version_of
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 from watchkeeper.vendor.strict_json import BadBody, canonical
 
 LONGEST_ID = 200

@@ -10,7 +10,7 @@ from typing import Any
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.harmless import harmless
-from watchkeeper.runbook.model import Probe
+from watchkeeper.runbook.probes import Probe
 from watchkeeper.vendor.answers import asked_wait_s, key_fault
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.strict_json import loads

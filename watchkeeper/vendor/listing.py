@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from watchkeeper.errors import Permanent
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 from watchkeeper.vendor.answers import raise_for
 from watchkeeper.vendor.client import VendorClient
 from watchkeeper.vendor.following import MISSING, member

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from watchkeeper.errors import Throttled
-from watchkeeper.runbook.model import RateLimit
+from watchkeeper.runbook.api import RateLimit
 from watchkeeper.store import rates
 from watchkeeper.store.engine import Store
 from watchkeeper.store.rates import Asker, Bucket, Grant

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from watchkeeper.errors import Permanent
-from watchkeeper.runbook.model import Resource
+from watchkeeper.runbook.api import Resource
 from watchkeeper.vendor.following import all_at_once, by_cursor, goes_on
 
 MOST_EMPTY_PAGES = 20

@@ -13,7 +13,7 @@ from typing import Any
 
 from watchkeeper.evidence import Outcome
 from watchkeeper.harmless import harmless
-from watchkeeper.runbook.model import StatusPage
+from watchkeeper.runbook.api import StatusPage
 
 MOST_ITEMS = 500
 LONGEST_WORD = 40

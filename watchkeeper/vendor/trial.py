@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Literal
 
 from watchkeeper.errors import Throttled, WatchkeeperError
-from watchkeeper.runbook.model import RateLimit, Resource
+from watchkeeper.runbook.api import RateLimit, Resource
 from watchkeeper.vendor.answers import BadRequest, Forbidden, NotFound, raise_for, throttle
 from watchkeeper.vendor.items import Item, iso
 from watchkeeper.vendor.listing import items_of

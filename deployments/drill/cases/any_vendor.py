@@ -11,7 +11,9 @@ from typing import Any
 
 from deployments.drill.cases.case import ANY, Case
 from deployments.drill.cases.table import EXPIRED, fault, outage
-from watchkeeper.runbook.model import Probe, Runbook, StatusPage
+from watchkeeper.runbook.api import StatusPage
+from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.probes import Probe
 
 
 def cases_of(book: Runbook, file: str | None = None) -> tuple[Case, ...]:
