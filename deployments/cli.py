@@ -16,6 +16,8 @@ from deployments.commands import (
     incidents,
     jobs,
     keys,
+    leaks,
+    leases,
     looking,
     maintenance,
     rehearsing,
@@ -48,6 +50,8 @@ app.command()(acting.deny)
 app.command()(acting.halt)
 app.add_typer(incidents.app, name="incident", help="Declare, correct, take over and read.")
 app.add_typer(keys.app, name="key", help="Offer a new key; show which there are.")
+app.add_typer(leaks.app, name="leak", help="A key that others may have: tell it, audit its use.")
+app.add_typer(leases.app, name="lease", help="What incidents hold: list, extend, release.")
 app.add_typer(jobs.app, name="job", help="See, pause and resume sync jobs.")
 app.add_typer(changes.app, name="change", help="Write down what was changed; see what was.")
 app.add_typer(maintenance.app, name="maintenance", help="Windows in which nobody is woken.")

@@ -13,7 +13,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from watchkeeper.errors import Transient
-from watchkeeper.mitigation import PAUSED, RUNNING, Job
+from watchkeeper.mitigation.job import PAUSED, RUNNING, Job
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import jobs
 

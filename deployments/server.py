@@ -111,7 +111,8 @@ class Server:
 
     def spawn(self) -> None:
         host, port = self.address.host, str(self.address.port)
-        start = ["prefect", "server", "start", "--host", host, "--port", port]
+        briefly = "deployments.brief_locks"
+        start = [briefly, "prefect", "server", "start", "--host", host, "--port", port]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.tied", *start],

@@ -11,7 +11,7 @@ from prefect.states import Completed
 from tasks.incidents import chosen
 from tasks.lateness import too_late
 from tasks.showing import show_endpoint_health
-from tasks.watching import check, open_incident, page, start_responder
+from tasks.watching import check, open_incident, page, spare_the_answer, start_responder
 from watchkeeper.performing.detecting import Check
 
 
@@ -31,6 +31,8 @@ async def health(integration: str | None = None) -> State[None]:
     alarms = await asyncio.gather(*(raise_alarm(one) for one in failing), return_exceptions=True)
     for one in found:
         await show_endpoint_health(one.evidence)
+        if one.healthy:
+            await spare_the_answer(one)
     for outcome in (*looked, *alarms):
         # What cannot be checked, or whose pager is broken, must not keep the others' alarms back.
         if isinstance(outcome, BaseException):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from prefect import flow
 
+from tasks.acting import carry_out, escalate
 from tasks.duty import duty_for
 from tasks.incidents import incident_now, needs_incident
-from tasks.mitigating import apply, ask, make_plan, mark_mitigated
+from tasks.mitigating import ask, hand_over, make_plan, mark_mitigated, want
 from tasks.showing import show_plan
 from watchkeeper.incident import Incident, State
-from watchkeeper.mitigation import Plan
+from watchkeeper.mitigation.plan import Plan, PlannedAction
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.store.approvals import APPROVE, Approval
 
 
@@ -25,36 +27,53 @@ async def mitigate(
         dry_run: show the plan and do nothing
         mode: shown in the run's name
 
-    Returns the question that still waits for a person's yes, or None.
+    Returns the question that the response waits for, or None.
     """
     incident = needs_incident(integration)
-    plan = await make_plan(incident, frozenset({action}) if action else None)
-    await show_plan(plan, dry_run)
     if dry_run:
+        await show_plan(await make_plan(incident, action), dry_run)
         return None
-    return await apply_plan(incident, plan)
+    if action is not None:
+        await want(incident, action)
+    return await apply_plan(incident)
 
 
-async def apply_plan(incident: Incident, plan: Plan) -> Approval | None:
-    """Acts by itself where it may; asks for the rest; does the rest once it was answered."""
+async def apply_plan(incident: Incident) -> Approval | None:
+    """Acts by itself where it may; asks for the rest; does the rest once it was answered. What is
+    only proposed is left standing: nobody waits for its answer."""
     async with duty_for(incident) as duty:
         if duty is None:
+            await hand_over(incident)
             return None
-        for planned in plan.by_itself:
-            await apply(duty, incident, planned)
-        done = [planned.name for planned in plan.by_itself]
-        waiting = plan.only(frozenset(a.name for a in plan.to_approve))
-        if waiting.actions:
+        plan = await make_plan(incident)
+        await show_plan(plan, dry_run=False)
+        done, failed = await carry_out_all(duty, incident, plan.by_itself)
+        for waiting in () if failed else plan.questions:
             question = await ask(incident, waiting)
-            if question.open:
+            if question.open and question.waits:
                 return question
             if question.decision == APPROVE:
-                for planned in waiting.actions:
-                    await apply(duty, incident, planned)
-                    done.append(planned.name)
+                more, failed = await carry_out_all(duty, incident, waiting.actions)
+                done += more
+            if failed:
+                break
         if incident_now(incident.id).state is State.TRIAGED:
             await mark_mitigated(incident, words(done, plan))
     return None
+
+
+async def carry_out_all(
+    duty: Duty, incident: Incident, actions: tuple[PlannedAction, ...]
+) -> tuple[list[str], bool]:
+    """In the plan's order, up to the first that fails: then people are called, and it is theirs.
+    What was carried out, and whether one failed."""
+    done: list[str] = []
+    for planned in actions:
+        if not await carry_out(duty, incident, planned):
+            await escalate(incident)
+            return [*done, f"{planned.name} (failed)"], True
+        done.append(planned.name)
+    return done, False
 
 
 def words(done: list[str], plan: Plan) -> str:

@@ -33,6 +33,9 @@ from tasks.watching import reconsider
 from watchkeeper.incident import State
 from watchkeeper.performing.ledger import Duty
 
+# More than anybody is asked in one round: after them the sweep starts another responder.
+MOST_QUESTIONS = 10
+
 
 @flow(name="respond", flow_run_name="respond INC-{incident_id}", persist_result=False)
 async def respond(incident_id: int, epoch: int = 0) -> RunState[None]:
@@ -71,20 +74,23 @@ async def find_cause(duty: Duty) -> None:
 
 
 async def stop_harm(duty: Duty) -> None:
-    """Asks at most once a round: an answer, or its absence, ends the asking."""
+    """Asks until there is an answer, or none came in time. A plan that changed while it was read is
+    asked anew, and so is one that wants a second person's yes."""
     incident = incident_now(duty.incident_id)
     if incident.state is not State.TRIAGED:
         return
     question = await mitigate(incident.integration, dry_run=False, mode="applying")
-    if question is not None:
+    for _ in range(MOST_QUESTIONS):
+        if question is None:
+            break
         going_to_wait(duty, question)
         answer = await asuspend_flow_run(
             wait_for_input=Decision.with_initial_data(description=question.plan_text),
             timeout=seconds_to_answer(question),
-            key=f"plan-{question.plan_hash}",
+            key=f"plan-{question.plan_hash}-{len(question.votes)}",
         )
         await take_answer(duty, incident, question, answer)
-        await mitigate(incident.integration, dry_run=False, mode="applying")
+        question = await mitigate(incident.integration, dry_run=False, mode="applying")
     await show_incident(incident_now(duty.incident_id))
     between_phases("mitigate")
 

@@ -24,7 +24,7 @@ async def sync(job: str, integration: str | None = None) -> State[None]:
     rested, moved = [], []
     for name in chosen(integration):
         resources = resources_of(name, job)
-        if resources and (desired := gate(name, job)).paused:
+        if resources and (desired := await gate(name, job)).paused:
             rested.append(f"{name}: paused by {desired.changed_by} ({desired.reason})")
             continue
         async with alone(name, job) as first:

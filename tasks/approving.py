@@ -41,6 +41,7 @@ async def take_answer(duty: Duty, incident: Incident, question: Approval, answer
     """An answer by command is in our record already; one by the form is written down now."""
     resumed(current(), duty)
     with current().store.read() as session:
-        written = approvals.latest(session, incident.id)
-    if written is not None and written.id == question.id and written.open:
-        await record_answer(incident, answer.decision, answer.by, answer.reason)
+        written = {asked.id for asked in approvals.unanswered(session, incident.id)}
+    if question.id in written:
+        given = (answer.decision, answer.by, answer.reason)
+        await record_answer(incident, *given, question.plan_hash)

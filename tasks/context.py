@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from tasks.registering import register
 from watchkeeper.failpoints import arm
 from watchkeeper.performing.watch import Watch, open_watch
 from watchkeeper.settings import Settings
@@ -16,4 +17,6 @@ def current() -> Watch:
     os.umask(0o077)
     settings = Settings()
     arm(settings.home / "failpoints" if settings.failpoints else None)
-    return open_watch(settings)
+    watch = open_watch(settings)
+    register(watch.secrets_base)
+    return watch

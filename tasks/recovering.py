@@ -8,11 +8,19 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.context import current
+from tasks.executing import PrefectExecutor
 from tasks.retrying import STEP
 from watchkeeper.gaps import Gap, Window
 from watchkeeper.incident import Incident
-from watchkeeper.mitigation import LeaseKind
-from watchkeeper.performing import leasing, recovering, reporting, verifying, walking
+from watchkeeper.mitigation.lease import LeaseKind
+from watchkeeper.performing import (
+    recovering,
+    releasing,
+    reporting,
+    resuming,
+    verifying,
+    walking,
+)
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.recovering import Closing
 from watchkeeper.store import gaps
@@ -66,13 +74,15 @@ async def mark_filled(gap: Gap) -> None:
 async def lift_cap(duty: Duty) -> tuple[str, ...]:
     """Before the backfill: under a cap of one request a second the live sync leaves it no turn."""
     kinds = frozenset({LeaseKind.RATE_CAP})
-    return leasing.end_leases(current(), duty, "the service is well", kinds)
+    return await releasing.end_leases(current(), duty, "the service is well", kinds)
 
 
 @task(name="give back", **STEP)
 async def give_back(duty: Duty) -> tuple[str, ...]:
-    """Jobs to what they were before, the cap lifted: only what this incident changed."""
-    return leasing.end_leases(current(), duty, "the service is well and the gap is filled")
+    """Jobs to what they were before, one after the other, and all else: only what this incident
+    changed."""
+    because = "the service is well and the gap is filled"
+    return await resuming.give_back(current(), duty, PrefectExecutor(), because)
 
 
 @task(name="begin settling", **STEP)

@@ -25,7 +25,7 @@ from prefect.logging import get_run_logger
 from tasks.context import current
 from watchkeeper.evidence import ASKED, Evidence, Kind, Reading
 from watchkeeper.incident import Incident
-from watchkeeper.mitigation import Plan
+from watchkeeper.mitigation.plan import Plan
 from watchkeeper.performing.reporting import report_of
 from watchkeeper.performing.triage_told import told_of
 from watchkeeper.performing.triaging import Triage

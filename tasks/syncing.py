@@ -10,8 +10,9 @@ from prefect.runtime import flow_run
 
 from tasks.context import current
 from tasks.retrying import STEP
-from watchkeeper.mitigation import Job
-from watchkeeper.performing import responding, walking
+from watchkeeper.mitigation.job import Job
+from watchkeeper.mitigation.lease import LeaseKind
+from watchkeeper.performing import releasing, responding, walking
 from watchkeeper.performing.walking import Walked
 from watchkeeper.store import jobs
 
@@ -31,10 +32,12 @@ async def alone(integration: str, job: str) -> AsyncIterator[bool]:
         yield first
 
 
-def gate(integration: str, job: str) -> Job:
-    """The job's desired state, from our own row: a schedule that fires does not overrule it."""
+async def gate(integration: str, job: str) -> Job:
+    """The job's desired state, from our own row: a schedule that fires does not overrule it. A pause
+    whose lease is over ends here, if nobody ended it: no sweep need be alive for that."""
     watch = current()
     watch.registered(integration)
+    await releasing.end_if_over(watch, integration, LeaseKind.PAUSED_JOB, job)
     with watch.store.read() as session:
         return jobs.get(session, integration, job)
 

@@ -8,9 +8,10 @@ from tasks.context import current
 from tasks.executing import PrefectExecutor
 from tasks.retrying import STEP
 from watchkeeper.incident import Incident
-from watchkeeper.performing import detecting, paging, responding, triaging
+from watchkeeper.performing import detecting, mitigating, paging, responding, triaging
 from watchkeeper.performing.detecting import Check
 from watchkeeper.performing.triaging import Triage
+from watchkeeper.store import incidents
 
 
 @task(name="check integration", task_run_name="check {integration}", **STEP)
@@ -36,6 +37,20 @@ async def reconsider(incident: Incident) -> Incident:
     watch = current()
     found = await triaging.triage(watch, watch.integration(incident.integration))
     return triaging.reconsider(watch, incident, found)
+
+
+@task(name="see whether an answer is still needed", **STEP)
+async def spare_the_answer(found: Check) -> None:
+    """An outage that ended while a person was asked: the question is withdrawn, and the run that
+    waits goes on to prove the repair."""
+    watch = current()
+    if not await detecting.well_again(watch, found):
+        return
+    with watch.store.read() as session:
+        incident = incidents.current(session, found.watched.name)
+    if incident is not None:
+        mitigating.withdraw_questions(watch, incident, "the vendor is well again by itself")
+        await responding.wake(watch, incident, PrefectExecutor())
 
 
 @task(name="open or join the incident", **STEP)

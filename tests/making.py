@@ -11,9 +11,10 @@ from typing import Any
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.gaps import Gap, GapState
 from watchkeeper.incident import Incident, State
-from watchkeeper.mitigation import Job, Lease, LeaseKind, LeaseState
+from watchkeeper.mitigation.job import Job
+from watchkeeper.mitigation.lease import Lease, LeaseKind, LeaseState
+from watchkeeper.runbook.acting import CommandRuntime
 from watchkeeper.runbook.integration import (
-    CommandRuntime,
     Consumer,
     Credential,
     Integration,
@@ -39,7 +40,7 @@ def changed(**changes: Any) -> Runbook:
     return runbook().model_copy(update=changes)
 
 
-def watched(book: Runbook | None = None, consumers: tuple[str, ...] = ()) -> Watched:
+def watched(book: Runbook | None = None, consumers: tuple[str, ...] = (), **more: Any) -> Watched:
     integration = Integration(
         name=NAME,
         runbook="maintainx",
@@ -50,10 +51,13 @@ def watched(book: Runbook | None = None, consumers: tuple[str, ...] = ()) -> Wat
             Consumer(
                 name=name,
                 health_url="http://127.0.0.1:9/health",
-                runtime=CommandRuntime(restart=("true", name)),
+                runtime=CommandRuntime(
+                    restart=("true", name), replicas=("true",), scale=("true", "{replicas}")
+                ),
             )
             for name in consumers
         ),
+        **more,
     )
     return Watched(integration=integration, runbook=book or runbook())
 
@@ -162,6 +166,7 @@ def lease(target: str, kind: LeaseKind = LeaseKind.PAUSED_JOB, **changes: Any) -
         "state": LeaseState.ACTIVE,
         "taken_at": T0,
         "expires_at": T0 + 4 * HOUR,
+        "heartbeat_at": T0,
         "ended_at": None,
         "ended_because": "",
     }

@@ -51,6 +51,10 @@ class Vendor:
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.request(method, f"{self.api}{path}", json=body, headers=headers).json()
 
+    def revoke(self, fingerprint: str) -> None:
+        """As a person does in the vendor's settings."""
+        self.sim.delete(f"/keys/{fingerprint}").raise_for_status()
+
     def new_key(self) -> str:
         value: str = self.sim.post("/keys", json={"label": "new"}).json()["value"]
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import io
 import json
@@ -25,7 +26,10 @@ from deployments.cli import main
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.incident import State
-from watchkeeper.performing import mitigating
+from watchkeeper.mitigation.actions import PauseJobs
+from watchkeeper.mitigation.lease import LeaseKind
+from watchkeeper.performing import leasing, mitigating
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
@@ -159,7 +163,7 @@ def asked(watch: Watch, ago: timedelta = timedelta(0)) -> None:
     watched = then.integration(NAME)
     with then.store.read() as session:
         found = incidents.get(session, 1)
-    plan = mitigating.make_plan(then, watched, found)
+    plan = asyncio.run(mitigating.make_plan(then, watched, found))
     names = frozenset(a.name for a in plan.to_approve)
     mitigating.ask(then, watched, plan.only(names))
 
@@ -238,7 +242,10 @@ ABOUT_ONE: list[tuple[str, str]] = [
     ("deny INC-1", "INC-1 asks for no approval"),
     ("incident set 1 --cause expired --reason why", "'expired' is no cause of maintainx's runbook"),
     ("incident waive 1 invoices --reason why", "INC-1 has no gap in 'invoices'"),
-    (f"mitigate {NAME} --apply", "start one with `watchkeeper up`"),
+    (
+        f"mitigate {NAME} --apply",
+        f"INC-1 needs a new key, offered with: watchkeeper key offer {NAME}",
+    ),
     (
         f"backfill {NAME} workorders {' '.join(TIMES)} --apply",
         "start one with `watchkeeper up`",
@@ -481,7 +488,7 @@ def test_an_answer_is_written_once(home: Path, incident: str, watch: Watch) -> N
     open_rotatable("file:key.json", home).offer(Secret(NEW_KEY))
     said = well("approve", incident, "--by", "grace", "--reason", "go")
     assert "approve is written down" in said.err
-    assert "woken by the next sweep" in said.err
+    assert "the next sweep goes on with it" in said.err
     before = state(home)
     assert "INC-1 was answered already: approve by grace" in refused("approve", incident)
     assert "INC-1 was answered already: approve by grace" in refused("deny", incident)
@@ -502,6 +509,9 @@ def test_no_is_an_answer_that_needs_no_key(home: Path, incident: str, watch: Wat
 
 def test_a_question_that_ran_out_takes_no_answer(home: Path, incident: str, watch: Watch) -> None:
     """A late yes is not a yes, whether the sweep has seen it or not."""
+    rotates = "overrides: {mitigations: {rotate-key: {autonomy: approve}}}"
+    text = watch.settings.integrations.read_text()
+    watch.settings.integrations.write_text(f"{text}    {rotates}\n")
     asked(watch, ago=timedelta(hours=2))
     open_rotatable("file:key.json", home).offer(Secret(NEW_KEY))
     before = state(home)
@@ -509,6 +519,200 @@ def test_a_question_that_ran_out_takes_no_answer(home: Path, incident: str, watc
     assert "the question of INC-1 ran out at" in told
     assert "it counts as denied" in told
     assert state(home) == before
+
+
+# --- mitigations by hand ------------------------------------------------------------------------
+
+
+def incident_now(name: str = "INC-1") -> dict[str, Any]:
+    (found,) = run("status", "--json").data["incidents"]
+    assert f"INC-{found['id']}" == name
+    return dict(found)
+
+
+def overridden(watch: Watch, mitigation: str, said: str) -> None:
+    path = watch.settings.integrations
+    path.write_text(f"{path.read_text()}    overrides: {{mitigations: {{{mitigation}: {said}}}}}\n")
+
+
+def test_what_is_asked_for_by_hand_has_its_yes(home: Path, incident: str, watch: Watch) -> None:
+    """Whoever asks for it has read it: it is written down for the responder, and never twice."""
+    said = well("mitigate", NAME, "pause-deferrable", "--apply", "--reason", "too much").err
+    assert "is approved by ada" in said
+    assert "the next sweep goes on with it" in said
+    (step,) = incident_now()["steps"]
+    assert step == {
+        "name": "pause-deferrable",
+        "state": "wanted",
+        "by": "ada",
+        "because": "too much",
+    }
+    with watch.store.read() as session:
+        answer = approvals.latest(session, 1)
+        held = leases.active(session)
+    assert answer is not None
+    assert (answer.actions, answer.decision) == (("pause-deferrable",), "approve")
+    assert (answer.decided_by, answer.reason) == ("ada", "too much")
+    assert held == (), "a responder carries it out, and nobody else"
+
+
+def test_where_two_are_wanted_by_hand_is_one(home: Path, incident: str, watch: Watch) -> None:
+    """Another person says the second yes, to the same plan."""
+    overridden(watch, "pause-deferrable", "{approvals: 2}")
+    said = well("mitigate", NAME, "pause-deferrable", "--apply").err
+    assert "is approved by ada; 1 more people must say yes" in said
+    (question,) = incident_now()["questions"]
+    assert (question["wanted"], question["yes"]) == (2, ["ada"])
+    assert "another person's yes is wanted" in refused("approve", incident)
+    assert "approve is written down" in well("approve", incident, "--by", "grace").err
+    assert incident_now()["questions"] == []
+
+
+def test_of_two_questions_one_is_named(home: Path, incident: str, watch: Watch) -> None:
+    """By the first characters of its plan, as status shows them."""
+    asked(watch)
+    overridden(watch, "pause-deferrable", "{approvals: 2}")
+    well("mitigate", NAME, "pause-deferrable", "--apply")
+    mine, whole = incident_now()["questions"]
+    assert mine["actions"] == ["pause-deferrable"]
+    before = state(home)
+    told = refused("approve", incident, "--by", "grace")
+    assert f"INC-1 asks about {mine['plan']}, {whole['plan']}: name the one" in told
+    assert "does not ask about plan ffffffff" in refused("deny", incident, "--plan", "ffffffff")
+    assert state(home) == before
+    well("approve", incident, "--by", "grace", "--plan", mine["plan"][:6])
+    assert [question["plan"] for question in incident_now()["questions"]] == [whole["plan"]]
+
+
+def test_a_step_is_skipped_and_tried_again(home: Path, incident: str, watch: Watch) -> None:
+    """By its name in the plan; what was asked about with it is not asked any more."""
+    asked(watch)
+    told = refused("incident", "skip", "1", "pause-jobs", "--reason", "x")
+    assert f"'pause-jobs' is no step of {NAME}: buffer-writes, " in told
+    assert "has not begun 'rotate-key' in this round" in refused(
+        "incident", "retry", "1", "rotate-key", "--reason", "x"
+    )
+    well("incident", "skip", incident, "pause-all-jobs", "--reason", "month end")
+    now = incident_now()
+    assert (now["questions"], now["steps"][0]["state"]) == ([], "skipped")
+    assert "pause-all-jobs skipped: month end" in run("status").err
+    assert "pause-all-jobs: skipped by ada: month end" in well("mitigate", NAME).err
+    well("incident", "retry", incident, "pause-all-jobs", "--reason", "over", "--by", "grace")
+    assert [(s["state"], s["by"]) for s in incident_now()["steps"]] == [("wanted", "grace")]
+    assert [text for _, text in timeline(watch)[-2:]] == [
+        "skips pause-all-jobs: month end",
+        "tries pause-all-jobs again: over",
+    ]
+
+
+def test_when_the_harm_is_over_no_step_is_left(home: Path, incident: str, watch: Watch) -> None:
+    """Neither to skip, nor to try again, nor to ask for."""
+    well("incident", "skip", incident, "escalate", "--reason", "x")
+    with watch.store.write() as session:
+        for to in (State.TRIAGED, State.MITIGATED, State.RESOLVED):
+            incidents.move(session, 1, to, watch.now())
+    before = state(home)
+    for words in (("skip", "1", "rotate-key"), ("retry", "1", "escalate")):
+        assert "INC-1 is resolved" in refused("incident", *words, "--reason", "x")
+    said = run("mitigate", NAME, "pause-deferrable", "--apply")
+    assert (said.code, "INC-1 is resolved" in said.err) == (2, True)
+    assert state(home) == before
+
+
+# --- leaks and leases ---------------------------------------------------------------------------
+
+LEAK = ("leak", "tell", NAME, "--since", "2026-01-31T09:00:00Z", "--where", "a public repository")
+
+
+def test_a_leak_is_told_shown_and_audited(home: Path, watch: Watch) -> None:
+    """It opens an incident of its own, and stays on status until its use was looked at."""
+    key = Secret(FIRST_KEY).fingerprint
+    assert f"key {key} counts as leaked since 2026-01-31 09:00:00Z" in well(*LEAK).err
+    now = incident_now()
+    assert (now["cause"], now["severity"], now["verdict"]) == ("key_leaked", 1, "confirmed")
+    assert f"asked of a person: revoke key {key} in the vendor's settings, now" in run("status").err
+    (shown,) = well("leak", "show", "1").data
+    assert {k: shown[k] for k in ("fingerprint", "place", "told_by", "refused_at", "finding")} == {
+        "fingerprint": key,
+        "place": "a public repository",
+        "told_by": "ada",
+        "refused_at": None,
+        "finding": None,
+    }
+    assert "not audited yet (INC-1)" in run("status").err
+    well("leak", "audit", "INC-1", "--finding", "no stranger used it", "--by", "grace")
+    (shown,) = well("leak", "show", "1").data
+    assert (shown["audited_by"], shown["finding"]) == ("grace", "no stranger used it")
+    assert "not audited yet" not in run("status").err
+    assert timeline(watch)[-1] == (
+        "grace",
+        "the use of the leaked key was audited: no stranger used it",
+    )
+
+
+def test_a_leak_joins_the_open_incident(home: Path, incident: str, watch: Watch) -> None:
+    """What was being done is for another cause: it begins again with this one."""
+    well(*LEAK, "--key", Secret(FIRST_KEY).fingerprint)
+    now = incident_now()
+    assert (now["cause"], now["state"]) == ("key_leaked", "open")
+    assert well("incident", "show", "1", "--json").data["round"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            (*LEAK[:4], "2999-01-31T09:00:00Z", *LEAK[5:]),
+            "--since 2999-01-31T09:00:00Z has not come",
+        ),
+        ((*LEAK, "--key", "01234567"), f"{NAME} has no key 01234567; its store holds "),
+        (("leak", "show", "1"), "INC-1"),
+        (("leak", "audit", "1", "--finding", "x"), "INC-1"),
+    ],
+)
+def test_what_cannot_be_told_of_a_leak(home: Path, words: tuple[str, ...], told: str) -> None:
+    """A key that we do not have, a time to come, an incident without a leak."""
+    before = state(home)
+    assert told in refused(*words)
+    assert state(home) == before
+
+
+def test_leases_are_listed_extended_and_released(
+    home: Path, incident: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was before comes back, and each word of a person is on the timeline."""
+    assert well("lease", "list", "--json").data == []
+    pause = PauseJobs(jobs=("asset-sync",), lease=timedelta(hours=4))
+    leasing.pause_jobs(watch, Duty(1, 1), NAME, pause)
+    (lease,) = well("lease", "list", "--json").data
+    assert (lease["target"], lease["was"], lease["is"]) == ("asset-sync", "running", "paused")
+    number, until = str(lease["id"]), datetime.fromisoformat(lease["expires_at"])
+    for length in ("soon", "0 s", "next business day"):
+        assert f"LENGTH {length!r}" in refused("lease", "extend", number, length)
+    well("lease", "extend", number, "2h", "--reason", "month end")
+    (lease,) = well("lease", "list", "--json").data
+    assert datetime.fromisoformat(lease["expires_at"]) == until + timedelta(hours=2)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "asset-sync" in well("lease", "list").err
+    said = well("lease", "release", number, "--by", "grace").err
+    assert f"lease {number}: asset-sync: back to running" in said
+    assert timeline(watch)[-1] == ("grace", "releases paused_job asset-sync: back to running")
+    assert "nothing is held" in well("lease", "list").err
+    for again in (("release", number), ("extend", number, "1h")):
+        assert f"lease {number} has ended already" in refused("lease", *again)
+    assert "there is no lease 99" in refused("lease", "release", "99")
+
+
+def test_a_vigil_is_not_let_go_without_a_reason(home: Path, incident: str, watch: Watch) -> None:
+    """It waits for a proof: who does without it says why."""
+    kind, hour = LeaseKind.OLD_KEY, timedelta(hours=1)
+    leasing.hold(watch, Duty(1, 1), NAME, kind, "0a1b2c3d", {}, hour)
+    assert "revoke key 0a1b2c3d in the vendor's settings" in run("status").err
+    before = state(home)
+    assert "lease 1 waits for a proof: say with --reason" in refused("lease", "release", "1")
+    assert state(home) == before
+    well("lease", "release", "1", "--reason", "the account is closed")
+    assert incident_now()["asks"] == []
 
 
 # --- people and the record ----------------------------------------------------------------------
@@ -636,13 +840,18 @@ def test_status_shows_what_is_broken_and_the_next_step(
     said = run("status", "--json")
     now = said.data
     assert (said.code, said.err) == (1, "")
-    assert set(now) == {"at", "halted", "integrations", "incidents", "leases", "gaps"}
+    parts = ("integrations", "incidents", "leases", "audits", "gaps")
+    assert set(now) == {"at", "halted", *parts}
     (broken,) = now["incidents"]
+    assert (broken["question"], broken["steps"], broken["asks"]) == (broken["questions"][0], [], [])
+    assert (broken["question"]["waits"], broken["question"]["expires_at"]) == (False, None)
     assert broken["next"] == f"watchkeeper key offer {NAME} && watchkeeper approve INC-1"
     assert len(now["gaps"]) == len(well("gaps", "--json").data) == 4
     words = run("status")
     assert (words.code, words.out) == (1, "")
-    assert "needs a new key" in words.err
+    (plan,) = (question["plan"] for question in broken["questions"])
+    assert f"proposes plan {plan}: pause-all-jobs, rotate-key" in words.err
+    assert f"first: a new key, offered with: watchkeeper key offer {NAME}" in words.err
     assert "gap: maintainx@test workorders the beginning–now open" in words.err
     with watch.store.read() as session:
         assert leases.active(session) == ()
@@ -857,13 +1066,11 @@ def test_the_installed_program_says_the_same(home: Path) -> None:
 
 
 def test_a_server_that_is_gone_is_said_in_one_line(home: Path, incident: str) -> None:
-    """The file of a killed `up` still names its address: nobody answers there, and that is all
-    that is said; nothing of the plan was done."""
+    """The file of a killed `up` still names its address: nobody answers there, and what was asked
+    for is written down for whoever comes."""
     (home / "up.json").write_text('{"pid": 1, "api": "http://127.0.0.1:9/api"}')
-    before = rows(home / "watchkeeper.db")
-    said = program("mitigate", NAME, "--apply")
-    assert (said.code, said.out) == (1, "")
+    said = program("mitigate", NAME, "pause-deferrable", "--apply")
+    assert (said.code, said.out) == (0, "")
     last = said.err.splitlines()[-1]
-    assert last.startswith("watchkeeper: mitigate/mitigate could not be started")
+    assert last.startswith("the next sweep goes on with it (respond/respond could not be started")
     assert "Traceback" not in said.err
-    assert rows(home / "watchkeeper.db") == before

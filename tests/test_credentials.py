@@ -11,12 +11,15 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import run
 
 import orjson
 import pytest
 
+from tasks import blocks
+from watchkeeper.credentials.env_source import EnvSource
 from watchkeeper.credentials.file_store import FileStore
-from watchkeeper.credentials.references import open_rotatable, open_source
+from watchkeeper.credentials.references import open_rotatable, open_source, register_source
 from watchkeeper.credentials.secret import Secret, clean
 from watchkeeper.errors import Permanent, UserError
 
@@ -116,17 +119,78 @@ def test_env_source(tmp_path: Path) -> None:
     assert "canary" not in repr(source)
 
 
-@pytest.mark.parametrize("reference", ["vault:x", "file:", "env:", "test_canary_key", ""])
+UNKNOWN = ["vault:x", "file:", "env:", "aws:", "gcp:", "prefect-block:", "test_canary_key", ""]
+UNFIT = {
+    "aws:?region=eu-west-1": "after its name",
+    "aws:key?zone=eu": "only region=…, field=…, endpoint=…",
+    "aws:key?region=": "only region",
+    "aws:key?region=a&region=b": "each once",
+    "aws:key?endpoint=https://127.0.0.1:9": "a stand-in, such as http://127",
+    "aws:key?endpoint=http://10.0.0.1:9": "a stand-in",
+    "aws:key?endpoint=http://localhost.example.com:9": "a stand-in",
+    "aws:key?endpoint=http://127.0.0.1:9@example.com:9": "a stand-in",
+    "aws:key?endpoint=http://127.0.0.1:9/x": "a stand-in",
+    "aws:key?endpoint=http://127.0.0.1": "a stand-in",
+    "aws:key?endpoint=http://127.0.0.1:x": "a stand-in",
+    "gcp:projects/p/secrets/s?region=eu": "only api=",
+    "gcp:projects/p/secrets/s?api=http://example.com:80": "a stand-in",
+    "gcp:my-secret": "gcp:projects/PROJECT/secrets/NAME",
+    "gcp:projects/p/secrets/s/versions/1": "gcp:projects/PROJECT/secrets/NAME",
+    "gcp:projects/p/locations/l/secrets/s": "gcp:projects/PROJECT/secrets/NAME",
+    f"gcp:projects/p/secrets/{'s' * 248}": "gcp:projects/PROJECT/secrets/NAME",
+}
+
+
+@pytest.mark.parametrize("reference", UNKNOWN)
 def test_unknown_references_are_refused(reference: str, tmp_path: Path) -> None:
-    """Only file: and env: are stores."""
-    with pytest.raises(UserError):
-        open_source(reference, tmp_path)
+    """What names no store of ours, or none in particular."""
+    for opening in (open_source, open_rotatable):
+        with pytest.raises(UserError, match="is not known; file:PATH, aws:NAME or gcp:"):
+            opening(reference, tmp_path)
 
 
-def test_rotation_needs_versions(tmp_path: Path) -> None:
-    """A mere source cannot be rotated."""
-    with pytest.raises(UserError, match="rotation needs file:PATH"):
-        open_rotatable("env:KEY", tmp_path)
+@pytest.mark.parametrize(("reference", "why"), UNFIT.items())
+def test_unfit_references_are_refused(reference: str, why: str, tmp_path: Path) -> None:
+    """Before anything is asked; a stand-in is on loopback or nowhere."""
+    for opening in (open_source, open_rotatable):
+        with pytest.raises(UserError) as caught:
+            opening(reference, tmp_path)
+        assert str(caught.value).startswith(reference) and why in str(caught.value)
+
+
+@pytest.mark.parametrize("reference", ["env:KEY", "prefect-block:key"])
+def test_rotation_needs_versions(reference: str, tmp_path: Path) -> None:
+    """A mere source cannot be rotated, and the stores that can are named."""
+    wanted = "keeps one key only: rotation needs file:PATH, aws:NAME or gcp:projects"
+    with pytest.raises(UserError, match=wanted):
+        open_rotatable(reference, tmp_path)
+
+
+def test_sources_that_are_read_elsewhere(tmp_path: Path) -> None:
+    """A package above brings its reader along; without it the kind is known, and said to be."""
+    said = run([sys.executable, "-c", UNREGISTERED], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(
+        "prefect-block:key cannot be read by this process, which has no reader for prefect-block"
+    )
+    register_source("prefect-block", lambda name: EnvSource(name, {"key": "test_of_a_block"}))
+    try:
+        assert open_source("prefect-block:key", tmp_path).read().reveal() == "test_of_a_block"
+    finally:
+        blocks.register()
+    for kind in ("file", "env", "vault"):
+        with pytest.raises(ValueError, match="no kind of secret that is opened elsewhere"):
+            register_source(kind, lambda name: EnvSource(name, {}))
+
+
+UNREGISTERED = """
+from pathlib import Path
+from watchkeeper.credentials.references import open_source
+from watchkeeper.errors import UserError
+try:
+    open_source("prefect-block:key", Path())
+except UserError as error:
+    print(error)
+"""
 
 
 def test_a_missing_file_names_its_reference(tmp_path: Path) -> None:

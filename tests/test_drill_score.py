@@ -16,19 +16,21 @@ from deployments.drill.cases.case import Case
 from deployments.drill.cases.table import CASES
 from deployments.drill.coverage import NO_DRILL, Covered, coverage, says
 from deployments.drill.drill import Drill
-from deployments.drill.entry import OVERLAY, watch_only
-from deployments.drill.far_side import FarSide
+from deployments.drill.expects import Outside
+from deployments.drill.facts import Facts
+from deployments.drill.played import played
 from deployments.drill.prefect_view import Start
 from deployments.drill.result import result
-from deployments.drill.scenarios import ALL_JOBS, SCENARIOS, Scenario, scenario_named
-from deployments.drill.score import PAGE_WITHIN_S, Facts, failures
+from deployments.drill.scenario import Duties, Scenario
+from deployments.drill.scenarios import SCENARIOS, scenario_named
+from deployments.drill.score import failures
+from deployments.drill.score.people import PAGE_AFTER_SWEEP_S, PAGE_WITHIN_S
 from deployments.drill.timing import waits
-from deployments.drill.world import Setup, World, first_key, running_world, sealed
+from deployments.drill.world import World
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Milestone
 from watchkeeper.performing.watch import Watch
-from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook, named_integrations
-from watchkeeper.runbook.load import watch as watch_over
+from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.store import incidents
 from watchkeeper.store.tables import ApprovalRow
@@ -46,6 +48,165 @@ OLD, NEW = "0ld0key0", "0new0key"
 ONE_ALERT = {"state": "resolved", "alerts": 1}
 MILESTONES = {m.value: T0 + n * SECOND for n, m in enumerate(Milestone)}
 UNPAGED = {name: at for name, at in MILESTONES.items() if name != "paged"}
+ALL_JOBS = played("maintainx").jobs
+# What the stand-ins show where a scenario expects something of them.
+KEYS, NEW_KEY = {"initial": "active"}, {"initial": "revoked", "made by ada": "active"}
+RESTARTED = [{"came": "restarted"}]
+
+
+def at(*names: str) -> dict[str, str]:
+    """Events, a second after each other."""
+    return {name: f"{T0 + n * SECOND:%FT%TZ}" for n, name in enumerate(names)}
+
+
+def stats(ok: int, **more: Any) -> dict[str, Any]:
+    return {"stats": {"ok": ok, "failed": 0, **more}}
+
+
+def setting(**values: Any) -> dict[str, Any]:
+    return {"settings": values}
+
+
+LEAKED = {"refused_at": "2026-07-01T09:01:00Z", "good_for_s": 60.0, "audited_by": "ada"}
+SLOWED, FREE = {"max_requests_per_s": 1.0}, {"max_requests_per_s": None}
+CALM, FEW = {"per_s": 1.0, "by_key": {"initial": 15}}, {"per_s": 1.0, "by_key": {"initial": 8}}
+STRICT = {"refuse": "deferrable", **SLOWED}
+LOOSE = {"refuse": None, **FREE}
+REFUSED = {"total": 90, "by_criticality": {"deferrable": 90}, "by_reason": {"refuse": 90}}
+KEPT_DNS = Outside(
+    before=setting(dns_cache_s=None) | stats(9, lookups=9),
+    early=stats(20, lookups=20),
+    lasting=setting(dns_cache_s=300.0) | stats(24, lookups=20),
+    after=setting(dns_cache_s=None) | stats(60, lookups=60),
+)
+USED_BOTH = {"failed": 0, "by_key": {"initial": 20, "made by ada": 9}}
+SHOWN: dict[str, Outside] = {
+    "rate-limited": Outside(
+        before=setting(**FREE) | {"calls": CALM},
+        lasting=setting(**SLOWED) | {"calls": FEW},
+        after=setting(**FREE) | {"requests": {"throttled": 0}},
+    ),
+    "vendor-outage": Outside(lasting={"pages": 2}),
+    "intermittent-errors": Outside(
+        before=setting(max_retries=None, **FREE),
+        early=stats(9, retried=2),
+        lasting=setting(max_retries=3, max_requests_per_s=2.0)
+        | stats(9, retried=8)
+        | {"calls": {"per_s": 2.0}},
+        after=setting(max_retries=None, **FREE),
+    ),
+    "leaked-key": Outside(
+        before={"keys": KEYS, "store": {"current": "initial"}, "unit": {"restarts": 0}},
+        lasting={"keys": NEW_KEY, "store": {"current": "made by ada"}},
+        after={
+            "keys": NEW_KEY,
+            "store": {"current": "made by ada", "previous": "initial"},
+            "unit": {"restarts": 1},
+            "service": {"status": "healthy"},
+            "leak": [LEAKED],
+            "events": at(
+                *("initial last accepted", "initial revoked", "initial first refused"),
+                *("made by ada first accepted", "made by ada current", "restart asked"),
+                "made by ada first used by the service",
+            ),
+        },
+    ),
+    "key-overlap": Outside(
+        before={"keys": KEYS, "store": {"current": "initial"}, "unit": {"restarts": 0}},
+        lasting={"keys": KEYS, "store": {"current": "made by ada"}, "unit": {"restarts": 1}},
+        after={
+            "keys": NEW_KEY,
+            "store": {"current": "made by ada"},
+            "unit": {"restarts": 1},
+            "since_fault": USED_BOTH,
+            "events": at(
+                *("made by ada first accepted", "made by ada current", "restart asked"),
+                *("initial last used by the service", "made by ada first used by the service"),
+                *("initial last accepted", "initial revoked", "initial first refused"),
+            ),
+        },
+    ),
+    "half-failed-restart": Outside(
+        before={"keys": KEYS},
+        lasting={
+            "keys": KEYS,
+            "store": {"current": "made by ada"},
+            "calls": {"by_key": {"initial": 9}},
+            "pages": 2,
+        },
+        after={
+            "keys": NEW_KEY,
+            "store": {"current": "made by ada"},
+            "since_fault": USED_BOTH,
+            "events": at(
+                *("made by ada current", "restart asked", "made by ada first used by the service"),
+                *("initial last accepted", "initial revoked", "initial first refused"),
+            ),
+        },
+    ),
+    "slow-network": KEPT_DNS,
+    "service-crash": Outside(
+        before={"service": {"status": "healthy"}, "unit": {"restarts": 0, "running": True}},
+        lasting={"unit": {"restarts": 1, "running": True, "history": RESTARTED}},
+        after={
+            "service": {"status": "healthy"},
+            "unit": {"restarts": 1, "running": True, "history": RESTARTED},
+        },
+    ),
+    "tm-expired-key": Outside(
+        before={
+            "keys": KEYS,
+            "store": {"current": "initial"},
+            "service": {"status": "healthy"},
+            "unit": {"restarts": 0},
+        },
+        lasting={"keys": {"initial": "expired", "made by ada": "active"}},
+        after={
+            "keys": {"initial": "expired", "made by ada": "active"},
+            "store": {"current": "made by ada", "previous": "initial"},
+            "service": {"status": "healthy"},
+            "unit": {"restarts": 1},
+        },
+    ),
+    "tm-overloaded": Outside(
+        before=setting(intake_per_s=None) | stats(9, replicas=1) | {"unit": {"replicas": 1}},
+        lasting=setting(intake_per_s=5.0)
+        | stats(12, replicas=2, queue=0, refused={"by_reason": {"intake": 2400}})
+        | {"unit": {"replicas": 2}},
+        after=setting(intake_per_s=None)
+        | stats(60, replicas=1, queue=0)
+        | {"unit": {"replicas": 1}},
+    ),
+    "tm-slow-model": Outside(
+        before=setting(model=None) | stats(9) | {"requests": {"by_model": {"ear-3": 15}}},
+        early=stats(12, by_model={"ear-3": 12}),
+        lasting=setting(model="ear-2")
+        | stats(15, by_model={"ear-3": 12, "ear-2": 3})
+        | {"requests": {"by_model": {"ear-2": 3}}},
+        after=setting(model=None) | stats(60) | {"requests": {"by_model": {"ear-3": 9}}},
+    ),
+    "tm-slow-network": KEPT_DNS,
+    "tm-rate-limited": Outside(
+        before=setting(**LOOSE, keys=None) | stats(9),
+        lasting=setting(**STRICT, keys=None) | stats(12, refused=REFUSED) | {"calls": FEW},
+        after=setting(**LOOSE, keys=None) | stats(60) | {"requests": {"throttled": 0}},
+    ),
+    "tm-spread-keys": Outside(
+        before=setting(**LOOSE, keys=None) | stats(9) | {"calls": CALM},
+        lasting=setting(**STRICT, keys=2)
+        | stats(12, refused=REFUSED)
+        | {"calls": {"per_s": 1.0, "by_key": {"initial": 4, "spare": 4}}},
+        after=setting(**LOOSE, keys=None)
+        | stats(60)
+        | {"calls": CALM, "requests": {"throttled": 0}},
+    ),
+}
+
+
+def carried_out(scenario: Scenario) -> tuple[str, ...]:
+    rule = played(scenario.vendor).runbook.cause(scenario.cause)
+    assert rule is not None
+    return rule.mitigations if scenario.does is None else scenario.does
 
 
 def passing(scenario: Scenario) -> Facts:
@@ -61,10 +222,12 @@ def passing(scenario: Scenario) -> Facts:
         verdicts=scenario.verdicts,
         milestones=MILESTONES if scenario.pages else UNPAGED,
         opened_at=MILESTONES["detected"],
-        opened_by="health",
+        opened_by=min(scenario.opened_by),
         job_states={
-            job: "paused" if job == scenario.paused_by_person else "running" for job in ALL_JOBS
+            job: "paused" if job == scenario.paused_by_person else "running"
+            for job in played(scenario.vendor).jobs
         },
+        done=carried_out(scenario),
         jobs_paused_in_incident=scenario.pauses,
         pages={"incidents": {"first": ONE_ALERT} if scenario.pages else {}},
         data={"workorders": WHOLE, "assets": WHOLE},
@@ -77,11 +240,11 @@ def passing(scenario: Scenario) -> Facts:
         restarts=1,
         key_tested_at=T0,
         key_promoted_at=T0 + SECOND if scenario.rotates else None,
-        consumers=1,
-        consumers_proven=1,
+        consumers={"integration-service": NEW},
         requests_per_s={"before": 8.0, "during": 1.0},
         synced_while_capped=12,
         held=scenario.holds,
+        outside=SHOWN.get(scenario.name, Outside()),
         killed=scenario.kill is not None,
         responders=2 if scenario.kill else 1,
         report="reports/incident-1.md",
@@ -96,7 +259,9 @@ def test_a_kept_promise_is_no_failure(scenario: Scenario) -> None:
 
 
 KEY, KILLED = "expired-key", "expired-key-killed-after-effect"
+TWINMIND = "tm-expired-key"
 RATE, OUTAGE = "rate-limited", "vendor-outage"
+LEAK, LIMITED = "leaked-key", "tm-rate-limited"
 SLOW, ERRORS = "slow-vendor", "intermittent-errors"
 
 
@@ -160,7 +325,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     (KEY, {"service_key": None}, "does not run on a key that the vendor accepts"),
     (KEY, {"restarts": 2}, "restarted 2 times, not once"),
     (KEY, {"restarts": 0}, "restarted 0 times, not once"),
-    (KEY, {"consumers_proven": 0}, "0 of 1 consumers proven on the new key"),
+    (KEY, {"consumers": {"a": NEW, "b": OLD}}, "1 of 2 consumers proven on the new key"),
+    (KEY, {"consumers": {}}, "0 of 0 consumers proven on the new key"),
     (KEY, {"key_tested_at": T0 + 2 * SECOND}, "not tested before it became current"),
     (KEY, {"key_tested_at": None}, "not tested before it became current"),
     (KEY, {"key_promoted_at": None}, "not tested before it became current"),
@@ -168,19 +334,26 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     (KEY, {"artifact": None}, "no report is in the Prefect UI"),
     (KEY, {"off_loopback": ("203.0.113.7:443 by process curl",)}, "loopback: 203.0.113.7:443"),
     (KEY, {"leaks": ("prefect/prefect.db",)}, "a key value was found in prefect/prefect.db"),
+    (TWINMIND, {"held": ()}, "held while it lasted: (), not ('paused_job',)"),
+    (TWINMIND, {"job_states": {}}, "job transcript-sync was left None, before it was running"),
+    (TWINMIND, {"outside": Outside()}, "keys initial before: None, not 'active'"),
+    (TWINMIND, {"outside": Outside()}, "up by 1 from before to after, and nothing was counted"),
     (KILLED, {"killed": False}, "the failpoint was not met"),
     (KILLED, {"responders": 1}, "the sweep started no second responder"),
     (RATE, {"requests_per_s": {"before": 8.0, "during": 4.0}}, "4.0 requests/s under the cap"),
     (RATE, {"requests_per_s": {"before": 8.0, "during": 0.0}}, "0.0 requests/s under the cap"),
     (RATE, {"requests_per_s": {}}, "0.0 requests/s under the cap, 0.0 before"),
     (RATE, {"held": ("rate_cap",)}, "held while it lasted: ('rate_cap',), not ('paused_job'"),
+    (KEY, {"done": ("rotate-key", "pause-all-jobs")}, "carried out: ('rotate-key', 'pause-all"),
+    (LIMITED, {"done": ("slow-service",)}, "carried out: ('slow-service',), not ('refuse"),
+    (LEAK, {"outside": Outside()}, "made by ada current never happened"),
     (RATE, {"synced_while_capped": 0}, "the critical sync moved nothing while the cap"),
     (RATE, {"job_states": {}}, "report-generator was left None, before it was running"),
     (OUTAGE, {"data": {"workorders": {**WHOLE, "touched_since": 99}}}, "only 99 records changed"),
     (OUTAGE, {"key_promoted_at": T0}, "a key was made current, and ours was good"),
     (OUTAGE, {"held": ()}, "held while it lasted: (), not"),
     (OUTAGE, {"milestones": UNPAGED}, "no milestone paged"),
-    (ERRORS, {"held": ()}, "held while it lasted: (), not ('rate_cap',)"),
+    (ERRORS, {"held": ()}, "held while it lasted: (), not ('rate_cap', 'setting'"),
     (SLOW, {"pages": {"incidents": {"first": ONE_ALERT}}}, "1 pages went out, and nobody was"),
     (SLOW, {"milestones": MILESTONES}, "the timeline tells of a page"),
     (SLOW, {"milestones": {**UNPAGED, "verified": T0}}, "milestones out of order"),
@@ -199,8 +372,8 @@ def test_each_broken_promise_is_told(name: str, fault: Mapping[str, Any], told: 
 
 def test_every_fact_is_judged() -> None:
     """A fact that no planted fault touches would be gathered for nothing."""
-    # The number that the proven ones are compared with, and the name that keys are looked up by.
-    givens = {"consumers", "first_key"}
+    # The name that keys are looked up by.
+    givens = {"first_key"}
     touched = {name for _, fault, _ in FAULTS for name in fault}
     assert {f.name for f in fields(Facts)} - touched == givens
 
@@ -226,6 +399,50 @@ def test_a_scenario_that_is_not_known() -> None:
     assert scenario_named(KEY) is SCENARIOS[KEY]
 
 
+# --- what a person begins ----------------------------------------------------------------------
+
+TOLD = replace(
+    SCENARIOS[OUTAGE], faults=(), told=(("incident", "open", "{integration}", "--reason", "seen"),)
+)
+BOTH = replace(TOLD, faults=SCENARIOS[OUTAGE].faults)
+UNSTARTED = {name: at for name, at in MILESTONES.items() if name != "started"}
+LATE = MILESTONES["paged"] - (PAGE_AFTER_SWEEP_S - 1) * SECOND
+
+
+def test_what_a_person_tells_is_opened_by_a_person() -> None:
+    """Where nothing is broken no health check can have been first; where something is, either."""
+    assert failures(TOLD, replace(passing(TOLD), opened_by="ada")) == []
+    said = failures(TOLD, replace(passing(TOLD), opened_by="health"))
+    assert said == ["opened by health, not by ada"]
+    for opener in ("ada", "health"):
+        assert failures(BOTH, replace(passing(BOTH), opened_by=opener)) == []
+    ben = replace(TOLD, people=(Duties(name="ben"),))
+    assert failures(ben, replace(passing(ben), opened_by="ben")) == []
+
+
+def test_nobody_saw_the_last_good_answer_before_what_a_person_tells() -> None:
+    facts = replace(passing(TOLD), milestones=UNSTARTED)
+    assert failures(TOLD, facts) == []
+    assert failures(SCENARIOS[OUTAGE], replace(facts, opened_by="health")) == [
+        "no milestone started"
+    ]
+
+
+def test_what_a_person_opens_is_paged_by_the_next_sweep() -> None:
+    """A health check pages by itself; a sweep has its interval."""
+    facts = replace(passing(TOLD), opened_at=LATE)
+    assert failures(TOLD, facts) == []
+    assert failures(BOTH, replace(facts, opened_by="health"))
+
+
+def test_other_leases_than_pauses_and_caps_are_given_by_name() -> None:
+    """In any order; and they are judged even where the repair ends it all."""
+    scenario = replace(SCENARIOS[KEY], held=("setting", "paused_job"))
+    assert scenario.holds == ("paused_job", "setting")
+    assert failures(scenario, replace(passing(scenario), held=("paused_job",)))
+    assert failures(SCENARIOS[KEY], replace(passing(SCENARIOS[KEY]), held=())) == []
+
+
 # --- where the time went ------------------------------------------------------------------------
 
 
@@ -234,7 +451,7 @@ def drill(watch: Watch, tmp_path: Path) -> Drill:
     """A drill that is over, of which only the notes and the record are left."""
     nowhere = dict.fromkeys(
         (
-            *("vendor", "base_url", "status_page", "page_url", "control_url"),
+            *("vendor", "base_url", "status_page", "page_url"),
             *("service", "unit", "pager"),
         ),
         "",
@@ -326,89 +543,6 @@ def test_the_result_of_a_failed_drill_can_be_printed() -> None:
     assert set(kept["milestones"]) == {m.value for m in Milestone}
 
 
-# --- a world of its own -------------------------------------------------------------------------
-
-LIVE = {
-    "WATCHKEEPER_DATABASE_URL": "postgresql://live",
-    "WATCHKEEPER_NOT_KNOWN_YET": "1",
-    "PREFECT_API_URL": "https://live",
-    "PREFECT_API_KEY": "pnu_live",
-    "PD_API_KEY": "live",
-    "PAGERDUTY_ROUTING_KEY": "live",
-    "SLACK_BOT_TOKEN": "xoxb-live",
-    "AWS_PROFILE": "live",
-    "GOOGLE_APPLICATION_CREDENTIALS": "live.json",
-    "HTTPS_PROXY": "http://proxy:3128",
-    "http_proxy": "http://proxy:3128",
-    "ALL_PROXY": "socks5://proxy",
-    "NO_proxy": "*",
-}
-OURS = {"PATH": "/usr/bin", "HOME": "/root", "LANG": "C.UTF-8", "MY_WATCHKEEPER_NOTE": "kept"}
-
-
-@pytest.mark.parametrize("name", LIVE)
-def test_live_settings_do_not_get_in(name: str) -> None:
-    """Neither settings and keys of the company nor its proxies reach a process of a drill."""
-    assert sealed({name: LIVE[name]} | OURS) == OURS
-
-
-def test_a_scenario_is_laid_over_the_drills_own_overlay(tmp_path: Path) -> None:
-    """A scenario changes what it names and leaves the rest of the overlay, and of the runbook, as
-    it is; the world has a folder that nobody else reads."""
-    scenario, before = SCENARIOS[RATE], repr(OVERLAY)
-    folder, setup = tmp_path / "home" / "worlds" / RATE, Setup(overrides=scenario.overrides)
-    with running_world(tmp_path / "home", folder, scenario.integration, setup) as world:
-        watched = watch_over("maintainx@rate-limited", world.integrations)
-        environment = world.environment()
-    runbook, entry = watched.runbook, watched.integration
-    users, orders = runbook.resource("users"), runbook.resource("workorders")
-    assert (users.page_size, users.list_lag) == (1, 3 * SECOND)
-    assert (orders.page_size, orders.list_lag) == (100, 3 * SECOND)
-    soaks = {rule.cause: rule.soak for rule in runbook.causes}
-    assert soaks["rate_limit_exceeded"] == 40 * SECOND
-    assert soaks["api_key_expired"] == 2 * SECOND
-    assert runbook.verification.interval == 3 * SECOND
-    assert runbook.verification.give_up_after == 60 * SECOND
-    assert repr(OVERLAY) == before
-    assert entry.credential.reference == "file:worlds/rate-limited/secrets/maintainx.json"
-    assert (world.home / "worlds/rate-limited/secrets/maintainx.json").exists()
-    assert {place.stat().st_mode & 0o777 for place in (world.home, folder)} == {0o700}
-    assert environment["WATCHKEEPER_HOME"] == str(world.home)
-    assert environment["WATCHKEEPER_PORT"] == "0"
-
-
-def test_a_world_stands_behind_wires_and_holds_a_second_key_where_it_is_to(tmp_path: Path) -> None:
-    """Every way out of ours leads over a wire that can fail; the far side is asked beside it, and
-    the vendor lets the second key in. Keys are other ones than in any other world."""
-    folder, setup = tmp_path / "worlds" / "network-down", Setup(second_key=True, wired=True)
-    with running_world(tmp_path, folder, "maintainx@network-down", setup) as world:
-        entry = watch_over(world.integration, world.integrations).integration
-        made = FarSide(world).keys()
-    assert entry.base_url == world.base_url
-    assert not world.base_url.startswith(world.vendor)
-    assert entry.status_page_url == entry.control_url == world.page_url != world.status_page
-    assert len(world.wires) == 2
-    assert entry.credential.second is not None
-    assert first_key(world.integration) != first_key("maintainx@sandbox")
-    assert [key["state"] for key in made] == ["active", "active"]
-
-
-def test_only_one_integration_is_watched_at_a_time(tmp_path: Path) -> None:
-    """The file is whole at any time, and names nobody once it is emptied."""
-    path = tmp_path / "integrations.yaml"
-    watch_only(path, {"maintainx@a": {"runbook": "maintainx"}})
-    assert named_integrations(path) == ("maintainx@a",)
-    watch_only(path, {})
-    assert named_integrations(path) == ()
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_every_scenario_has_an_integration_of_its_own() -> None:
-    """State, gaps, jobs and caps of two scenarios never mix."""
-    assert len({scenario.integration for scenario in SCENARIOS.values()}) == len(SCENARIOS)
-    assert SCENARIOS[KEY].integration == "maintainx@expired-key"
-
-
 # --- what is rehearsed, and what is only diagnosed ----------------------------------------------
 
 RUNBOOKS = [load_runbook(path) for path in sorted(SHIPPED_RUNBOOKS.glob("*.yaml"))]
@@ -428,7 +562,8 @@ def test_every_cause_of_the_shipped_runbooks_is_covered() -> None:
 
 
 def test_what_a_drill_could_rehearse_it_rehearses() -> None:
-    """Each cause of the drills' vendor that calls for more than people, and can be planted."""
+    """Each cause that calls for more than people, and can be planted, is seen through with one
+    vendor or the other."""
     assert [one.cause for one in ALL if one.reason == NO_DRILL] == []
 
 
@@ -437,11 +572,16 @@ def test_what_a_drill_could_rehearse_it_rehearses() -> None:
     [
         ("maintainx", "vendor_outage", ""),
         ("maintainx", "slow_vendor", ""),
-        ("maintainx", "service_crash", "people only"),
+        ("maintainx", "service_crash", ""),
         ("maintainx", "occasional_failures", "nothing to do"),
         ("maintainx", "dns_failure", "no fault for it"),
-        ("twinmind", "vendor_outage", "other vendor"),
-        ("twinmind", "service_crash", "people only"),
+        ("twinmind", "vendor_outage", "drilled with another vendor"),
+        ("twinmind", "api_key_expired", ""),
+        ("twinmind", "service_crash", "drilled with another vendor"),
+        ("maintainx", "key_leaked", ""),
+        ("twinmind", "key_expires_soon", "drilled with another vendor"),
+        ("twinmind", "slow_network", ""),
+        ("twinmind", "transcriptions_failing", "people only"),
     ],
 )
 def test_why_a_cause_is_only_diagnosed(vendor: str, cause: str, reason: str) -> None:
@@ -466,5 +606,6 @@ def test_a_cause_without_its_drill_or_its_cases_is_told() -> None:
 
 def test_the_whole_is_told_in_a_few_lines() -> None:
     lines = list(says(ALL))
-    assert f"end to end: {len({s.cause for s in SCENARIOS.values()})} of {len(ALL)}" in lines[0]
+    drilled = {(s.vendor, s.cause) for s in SCENARIOS.values()}
+    assert f"end to end: {len(drilled)} of {len(ALL)}" in lines[0]
     assert any("only diagnosed, people only: maintainx: api_path_changed" in li for li in lines)

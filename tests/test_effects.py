@@ -47,7 +47,10 @@ def test_the_table_is_exhaustive() -> None:
 def test_what_must_stay_possible_while_everything_is_halted() -> None:
     """The kill switch stops new changes; it never stops calling people, nor undoing."""
     going_on = {step for step, kind in REGISTRY.items() if not kind.stops_when_halted}
-    assert going_on == {"page.trigger", "page.resolve", "job.restore", "rate.restore"}
+    calling = {"page.trigger", "page.resolve"}
+    undoing = {step for step in REGISTRY if step.endswith((".restore", ".release"))}
+    assert going_on == calling | undoing
+    assert {"job.restore", "rate.restore", "setting.restore", "schedule.restore"} <= undoing
 
 
 def test_every_effect_is_in_the_registry_under_its_own_step() -> None:
@@ -63,6 +66,16 @@ def test_every_effect_is_in_the_registry_under_its_own_step() -> None:
         "job.restore": P.TRANSACTION,
         "rate.cap": P.TRANSACTION,
         "rate.restore": P.TRANSACTION,
+        "lease.hold": P.TRANSACTION,
+        "lease.release": P.TRANSACTION,
+        "schedule.pause": P.READ_BACK,
+        "schedule.restore": P.READ_BACK,
+        "schedule.missed": P.DEDUP,
+        "setting.set": P.READ_BACK,
+        "setting.restore": P.READ_BACK,
+        "replicas.set": P.READ_BACK,
+        "replicas.restore": P.READ_BACK,
+        "service.restart": P.READ_BACK,
         "key.promote": P.READ_BACK,
         "consumer.restart": P.READ_BACK,
     }

@@ -28,6 +28,8 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
 )
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow_async
 from prefect.flows import load_flow_from_entrypoint
 from prefect.states import Completed, exception_to_failed_state
 from prefect.tasks import Task
@@ -46,6 +48,7 @@ from flows.sync import sync
 from flows.triage import triage
 from tasks.approving import Decision
 from tasks.context import current
+from tasks.executing import PrefectExecutor
 from tasks.retrying import DELAYS_S, RETRIES, transient
 from tasks.showing import artifact_key
 from tasks.syncing import sync_resource
@@ -63,13 +66,23 @@ from watchkeeper.errors import (
 )
 from watchkeeper.gaps import GapState
 from watchkeeper.incident import Incident
-from watchkeeper.mitigation import PAUSED
+from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.pagers import PagerUnavailable, PagerUnknown
-from watchkeeper.performing.responding import RESPOND
+from watchkeeper.performing.responding import RESPOND, dispatch, lock_name
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
-from watchkeeper.store import approvals, effects, gaps, incidents, jobs, locks, pages, records
+from watchkeeper.store import (
+    approvals,
+    effects,
+    gaps,
+    incidents,
+    jobs,
+    leases,
+    locks,
+    pages,
+    records,
+)
 from watchkeeper.vendor.answers import Forbidden, KeyRefused, NotFound, Unavailable
 from watchkeeper.vendor.failures import CallFailed
 
@@ -541,6 +554,74 @@ def test_an_expired_key_pages_once_and_starts_one_responder(
     (alert,) = pager.alerts(key_of(found))
     assert alert["payload"]["summary"].startswith("SEV-1 MaintainX INC-1 maintainx@test")
     assert alert["payload"]["severity"] == "critical"
+
+
+TWENTY = 20
+
+
+def test_of_twenty_triggers_at_once_one_responder_acts(
+    watch: Watch, vendor: Vendor, prefect_server: Server
+) -> None:
+    """Asked for twenty times under the key of one epoch it is one run. Others that are started for the
+    same incident end as soon as they see that it is responded to, even while that run waits for a
+    person and has no process; each job was paused once."""
+    mitigations = {"pause-all-jobs": {"autonomy": "auto"}, "rotate-key": {"autonomy": "approve"}}
+    watch.settings.integrations.write_text(
+        entry(vendor, overrides=FAST | {"mitigations": mitigations})
+    )
+    vendor.fault("key_expired")
+    number = declared(watch, "all refused")
+    with watch.store.read() as session:
+        incident = incidents.get(session, number)
+
+    async def at_once() -> tuple[list[int | None], list[Any], list[State[Any]]]:
+        async with deployed_but_not_served() as runs:
+            executor = PrefectExecutor()
+            epochs = await asyncio.gather(
+                *(dispatch(watch, incident, executor) for _ in range(TWENTY))
+            )
+            asked_for = {"incident_id": number, "epoch": 1}
+            key = f"respond:{NAME}:{number}:{incident.opened_at:%Y%m%dT%H%M%S%f}:1"
+            await asyncio.gather(
+                *(executor.start(RESPOND, dict(asked_for), key) for _ in range(TWENTY))
+            )
+            (one,) = started = await runs()
+            first = asyncio.create_task(_played(one))
+            await _until_held(watch, number)
+            others = await asyncio.gather(
+                *(respond(number, epoch=1, return_state=True) for _ in range(2))
+            )
+            return list(epochs), started, [await first, *others]
+
+    epochs, started, states = asyncio.run(at_once())
+    assert sorted(epochs, key=str) == [1, *[None] * (TWENTY - 1)]
+    assert [run.parameters for run in started] == [{"incident_id": number, "epoch": 1}]
+    assert [state.name for state in states] == ["Suspended", *["AlreadyResponding"] * 2]
+    with watch.store.read() as session:
+        assert {(row.desired, row.revision) for row in jobs.listed(session, NAME)} == {(PAUSED, 1)}
+        assert len(leases.active(session, number)) == len(OURS)
+        assert incidents.get(session, number).epoch == 1
+
+
+async def _played(run: Any) -> State[Any]:
+    """A deployed run, as its runner would play it, up to where it has no process any more."""
+    try:
+        state: State[Any] = await run_flow_async(
+            respond, flow_run=run, parameters=run.parameters, return_type="state"
+        )
+    except Pause as pause:
+        state = pause.state
+    return state
+
+
+async def _until_held(watch: Watch, number: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            with watch.store.read() as session:
+                holder, _, _ = locks.describe(session, lock_name(number))
+            if holder is not None and not holder.startswith("start:"):
+                return
+            await asyncio.sleep(0.05)
 
 
 def test_a_missing_deployment_loses_no_page(watch: Watch, vendor: Vendor, pager: Pager) -> None:

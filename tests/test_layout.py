@@ -128,9 +128,12 @@ RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
         {
             "watchkeeper/credentials/secret.py": "where it is defined and compared",
             "watchkeeper/credentials/file_format.py": "writes the file that holds it",
+            "watchkeeper/credentials/key_text.py": "writes the text that a far store keeps",
+            "watchkeeper/controls/wire.py": "puts a token into its one header, and masks it",
             "watchkeeper/vendor/guard.py": "puts it into the one header it travels in",
             "watchkeeper/vendor/transport.py": "masks it in what comes back",
             "watchkeeper/performing/connectors.py": "hands the routing key to the pager's client",
+            "tasks/prefect_server.py": "hands the auth string to Prefect's own client",
             "deployments/drill/collect.py": "looks for the drill's keys where none may be",
             "deployments/drill/world.py": "tells the simulator which key to accept",
         },

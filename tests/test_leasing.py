@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from conftest import Clock
 from making import HOUR, MINUTE, NAME
+from sqlmodel import col, select
 
 from watchkeeper.effects import JOB_PAUSE, JOB_RESTORE
 from watchkeeper.errors import Refused
 from watchkeeper.incident import Incident
-from watchkeeper.mitigation import PAUSED, RUNNING, CapRate, Job, Lease, PauseJobs
-from watchkeeper.performing import leasing, mitigating
+from watchkeeper.mitigation.actions import CapRate, PauseJobs
+from watchkeeper.mitigation.job import PAUSED, RUNNING, Job
+from watchkeeper.mitigation.lease import Lease
+from watchkeeper.performing import leasing, mitigating, releasing
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import effects, incidents, jobs, leases, rates
 from watchkeeper.store.rates import Asker, Bucket, Grant
+from watchkeeper.store.tables import EffectRow
 
 ALL = PauseJobs(jobs=("asset-sync", "report-generator"), lease=4 * HOUR)
 
@@ -73,7 +78,7 @@ def test_pausing_and_giving_back_leaves_no_trace(any_watch: Watch, duty: Duty) -
     assert (paused.paused, paused.changed_by) == (True, f"INC-{duty.incident_id}")
     assert {lease.target for lease in held(any_watch)} == {"asset-sync", "report-generator"}
     assert {lease.expires_at for lease in held(any_watch)} == {any_watch.now() + 4 * HOUR}
-    said = leasing.end_leases(any_watch, duty, "well again")
+    said = asyncio.run(releasing.end_leases(any_watch, duty, "well again"))
     assert said == ("asset-sync: back to running", "report-generator: back to running")
     after = job(any_watch, "asset-sync")
     assert (after.desired, after.changed_by) == (before.desired, before.changed_by)
@@ -89,7 +94,7 @@ def test_a_job_that_a_person_had_paused_stays_paused(
     say(any_watch, "asset-sync", PAUSED, "ann")
     leasing.pause_jobs(any_watch, duty, NAME, ALL)
     assert [lease.target for lease in held(any_watch)] == ["report-generator"]
-    leasing.end_leases(any_watch, duty, "well again")
+    asyncio.run(releasing.end_leases(any_watch, duty, "well again"))
     kept = job(any_watch, "asset-sync")
     assert (kept.desired, kept.changed_by) == (PAUSED, "ann")
     with any_watch.store.read() as session:
@@ -102,7 +107,7 @@ def test_what_a_person_said_in_between_stays(any_watch: Watch, duty: Duty, word:
     """Whoever spoke after us has the last word, even when they said what we had said."""
     leasing.pause_jobs(any_watch, duty, NAME, ALL)
     say(any_watch, "asset-sync", word, "bob")
-    said = leasing.end_leases(any_watch, duty, "well again")
+    said = asyncio.run(releasing.end_leases(any_watch, duty, "well again"))
     assert said[0] == f"asset-sync: left as bob left it ({word})"
     assert (job(any_watch, "asset-sync").desired, held(any_watch)) == (word, ())
     assert job(any_watch, "report-generator").desired == RUNNING
@@ -120,12 +125,21 @@ def test_ending_twice_ends_once(any_watch: Watch, incident: Incident, duty: Duty
     """Sweep and responder may both end a lease: one gives back, and it is told once."""
     leasing.pause_jobs(any_watch, duty, NAME, ALL)
     (lease, _) = held(any_watch)
-    assert leasing.end_lease(any_watch, duty, lease, "over") == "asset-sync: back to running"
+    assert (
+        asyncio.run(releasing.end_lease(any_watch, duty, lease, "over"))
+        == "asset-sync: back to running"
+    )
     say(any_watch, "asset-sync", PAUSED, "ann")
-    assert leasing.end_lease(any_watch, duty, lease, "over") == "asset-sync: undone before"
+    assert (
+        asyncio.run(releasing.end_lease(any_watch, duty, lease, "over"))
+        == "asset-sync: undone before"
+    )
     # The sweep may know of a later round than the responder.
     later = Duty(incident.id, 2)
-    assert leasing.end_lease(any_watch, later, lease, "over") == "asset-sync: undone before"
+    assert (
+        asyncio.run(releasing.end_lease(any_watch, later, lease, "over"))
+        == "asset-sync: undone before"
+    )
     assert job(any_watch, "asset-sync").changed_by == "ann"
     assert told(any_watch, incident).count("restore job asset-sync: back to running") == 1
     with any_watch.store.read() as session:
@@ -139,23 +153,29 @@ def test_a_lease_is_taken_again_in_a_later_round(
     """After a relapse the job is paused anew, and what it goes back to is what it was meanwhile."""
     leasing.pause_jobs(any_watch, duty, NAME, ALL)
     (old, _) = held(any_watch)
-    leasing.end_leases(any_watch, duty, "well again")
+    asyncio.run(releasing.end_leases(any_watch, duty, "well again"))
     clock.advance(HOUR)
     with any_watch.store.write() as session:
         again = Duty.unfenced(incidents.relapse(session, incident.id, clock.now()))
     leasing.pause_jobs(any_watch, again, NAME, ALL)
     assert job(any_watch, "asset-sync").paused
     # Somebody who still holds the first taking must not end the second one.
-    assert leasing.end_lease(any_watch, duty, old, "late") == "asset-sync: undone before"
+    assert (
+        asyncio.run(releasing.end_lease(any_watch, duty, old, "late"))
+        == "asset-sync: undone before"
+    )
     assert len(held(any_watch)) == 2
-    assert leasing.end_leases(any_watch, again, "well again")[0] == "asset-sync: back to running"
+    assert (
+        asyncio.run(releasing.end_leases(any_watch, again, "well again"))[0]
+        == "asset-sync: back to running"
+    )
     assert not job(any_watch, "asset-sync").paused
 
 
 def test_an_ended_pause_is_not_taken_again_in_its_round(any_watch: Watch, duty: Duty) -> None:
     """When its time was over, the job runs: the same plan must not pause it for ever."""
     leasing.pause_jobs(any_watch, duty, NAME, ALL)
-    leasing.end_leases(any_watch, duty, "its time was over")
+    asyncio.run(releasing.end_leases(any_watch, duty, "its time was over"))
     leasing.pause_jobs(any_watch, duty, NAME, ALL)
     assert held(any_watch) == ()
     assert not job(any_watch, "asset-sync").paused
@@ -182,7 +202,7 @@ def test_a_rate_cap_binds_at_once_and_ends_with_its_lease(
     clock.advance(HOUR)
     assert bucket_of(any_watch).cap_per_s is None
     clock.at -= MINUTE
-    assert leasing.end_leases(any_watch, duty, "over") == (f"{NAME}: lifted",)
+    assert asyncio.run(releasing.end_leases(any_watch, duty, "over")) == (f"{NAME}: lifted",)
     assert bucket_of(any_watch).cap_per_s is None
 
 
@@ -193,7 +213,9 @@ def test_the_kill_switch_stops_pausing_and_not_giving_back(any_watch: Watch, dut
     with pytest.raises(Refused, match="the kill switch is on"):
         leasing.pause_jobs(any_watch, duty, NAME, ALL)
     assert not job(any_watch, "report-generator").paused
-    assert leasing.end_leases(any_watch, duty, "over") == ("asset-sync: back to running",)
+    assert asyncio.run(releasing.end_leases(any_watch, duty, "over")) == (
+        "asset-sync: back to running",
+    )
 
 
 def test_the_plan_is_the_same_before_and_after_its_own_pause(any_watch: Watch) -> None:
@@ -211,15 +233,15 @@ def test_the_plan_is_the_same_before_and_after_its_own_pause(any_watch: Watch) -
         )
         incident = incidents.get(session, incident.id)
     watched = any_watch.integration(NAME)
-    before = mitigating.make_plan(any_watch, watched, incident)
+    before = asyncio.run(mitigating.make_plan(any_watch, watched, incident))
     leasing.pause_jobs(any_watch, Duty.unfenced(incident), NAME, ALL)
-    after = mitigating.make_plan(any_watch, watched, incident)
+    after = asyncio.run(mitigating.make_plan(any_watch, watched, incident))
     assert after.hash == before.hash
     say(any_watch, "asset-sync", RUNNING, "ann")
-    assert mitigating.make_plan(any_watch, watched, incident).hash == before.hash
-    leasing.end_leases(any_watch, Duty.unfenced(incident), "over")
+    assert asyncio.run(mitigating.make_plan(any_watch, watched, incident)).hash == before.hash
+    asyncio.run(releasing.end_leases(any_watch, Duty.unfenced(incident), "over"))
     say(any_watch, "asset-sync", PAUSED, "ann")
-    assert mitigating.make_plan(any_watch, watched, incident).hash != before.hash
+    assert asyncio.run(mitigating.make_plan(any_watch, watched, incident)).hash != before.hash
 
 
 def test_after_a_person_took_over_only_what_they_name_is_planned(any_watch: Watch) -> None:
@@ -238,17 +260,22 @@ def test_after_a_person_took_over_only_what_they_name_is_planned(any_watch: Watc
         incidents.take(session, incident.id, "ann")
         incident = incidents.get(session, incident.id)
     watched = any_watch.integration(NAME)
-    assert mitigating.make_plan(any_watch, watched, incident).actions == ()
-    named = mitigating.make_plan(any_watch, watched, incident, frozenset({"pause-deferrable"}))
+    assert asyncio.run(mitigating.make_plan(any_watch, watched, incident)).actions == ()
+    named = asyncio.run(
+        mitigating.plan_of(any_watch, watched, incident, frozenset({"pause-deferrable"}))
+    )
     assert [a.name for a in named.actions] == ["pause-deferrable"]
 
 
 def test_an_effect_names_the_taking_that_it_ends(any_watch: Watch, duty: Duty) -> None:
     """Pausing and restoring are entries of their own, in the order in which they happened."""
     leasing.pause_jobs(any_watch, duty, NAME, PauseJobs(jobs=("asset-sync",), lease=HOUR))
-    leasing.end_leases(any_watch, duty, "over")
+    asyncio.run(releasing.end_leases(any_watch, duty, "over"))
     with any_watch.store.read() as session:
         (paused, restored) = effects.entries(session, duty.incident_id)
     assert paused.says == JOB_PAUSE.says.format(target="asset-sync")
-    assert restored.says.startswith(JOB_RESTORE.says.format(target="asset-sync@09:00:00"))
+    assert restored.says == JOB_RESTORE.says.format(target="asset-sync")
+    with any_watch.store.read() as session:
+        targets = session.exec(select(EffectRow.target).order_by(col(EffectRow.id))).all()
+    assert targets == ["asset-sync", "asset-sync#09:00:00.000000"]
     assert any_watch.now() + timedelta(0) == paused.at

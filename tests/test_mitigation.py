@@ -9,37 +9,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import HOUR, changed, incident, job, lease, runbook, watched
 
-from watchkeeper.mitigation import (
-    PAUSED,
+from watchkeeper.mitigation.actions import (
     CapRate,
+    ChangeSettings,
     Escalate,
-    Job,
-    LeaseKind,
-    LeaseState,
+    Hold,
     PauseJobs,
-    Plan,
+    Restart,
     RotateKey,
-    World,
-    plan,
-    undone_job,
+    Scale,
+    Wait,
 )
+from watchkeeper.mitigation.job import PAUSED, Job
+from watchkeeper.mitigation.lease import LeaseKind, LeaseState, undone_job
+from watchkeeper.mitigation.plan import Plan
+from watchkeeper.mitigation.planning import plan
+from watchkeeper.mitigation.world import World
 from watchkeeper.plan_text import needs, plan_text
+from watchkeeper.runbook.acting import HttpSettings
 
 JOBS = (
     job("asset-sync"),
     job("report-generator"),
     job("workorder-sync", "critical"),
 )
-ALL = PauseJobs(jobs=("asset-sync", "report-generator", "workorder-sync"), lease=4 * HOUR)
-DEFERRABLE = PauseJobs(jobs=("asset-sync", "report-generator"), lease=4 * HOUR)
 ROTATE = RotateKey(credential="maintainx-api-key", consumers=("integration",))
+ALL = PauseJobs(
+    jobs=("asset-sync", "report-generator", "workorder-sync"), lease=4 * HOUR, missed_runs="skip"
+)
+DEFERRABLE = PauseJobs(jobs=("asset-sync", "report-generator"), lease=4 * HOUR, missed_runs="skip")
+LEAKED = replace(ROTATE, order="revoke_first")
+WAIT = Wait(good_looks=3, lease=4 * HOUR)
+BUFFER = Hold(kind=LeaseKind.BUFFER, lease=4 * HOUR)
+RESTART = Restart(consumers=("integration",))
+SLOW_SERVICE = ChangeSettings(values=(("max_requests_per_s", "1"),), lease=HOUR)
+HALF = CapRate(max_requests_per_s=0.833, lease=HOUR)
+RETRY = ChangeSettings(values=(("max_retries", "3"), ("max_requests_per_s", "0.833")), lease=HOUR)
+SCALE = Scale(replicas=(("integration", 4),), lease=4 * HOUR)
+DNS = ChangeSettings(values=(("dns_cache_s", "300"),), lease=4 * HOUR)
 ESCALATE = Escalate(why="Call the next person on the ladder")
 CAP = CapRate(max_requests_per_s=1, lease=HOUR)
 
 
+SETTINGS = HttpSettings(url="http://127.0.0.1:9/settings")
+CALM = World(jobs=JOBS, replicas={"integration": 2}, settings={"model": "ear-3"})
+
+
 def planned(cause: str, world: World | None = None, **more: object) -> Plan:
-    chosen = watched(changed(**more), consumers=("integration",))
-    return plan(incident(cause=cause), cause, chosen, world or World(jobs=JOBS))
+    chosen = watched(changed(**more), consumers=("integration",), settings=SETTINGS)
+    return plan(incident(cause=cause), cause, chosen, world or CALM)
 
 
 def by_name(name: str, jobs: tuple[Job, ...], **changes: object) -> tuple[Job, ...]:
@@ -47,13 +65,15 @@ def by_name(name: str, jobs: tuple[Job, ...], **changes: object) -> tuple[Job, .
 
 
 TABLE = {
+    "key_leaked": (ALL, LEAKED),
     "api_key_expired": (ALL, ROTATE),
-    "vendor_outage": (ALL, ESCALATE),
-    "rate_limit_exceeded": (CAP, DEFERRABLE),
+    "key_expires_soon": (ROTATE,),
+    "vendor_outage": (ALL, BUFFER, WAIT, ESCALATE),
+    "rate_limit_exceeded": (CAP, SLOW_SERVICE, DEFERRABLE),
     "api_path_changed": (ESCALATE,),
     "network_issue": (DEFERRABLE, ESCALATE),
-    "service_crash": (ESCALATE,),
-    "intermittent_errors": (CAP,),
+    "service_crash": (RESTART, ESCALATE),
+    "intermittent_errors": (RETRY, HALF),
     "slow_vendor": (DEFERRABLE,),
     "key_missing": (ALL, ESCALATE),
     "vendor_auth_down": (ALL, ESCALATE),
@@ -65,13 +85,13 @@ TABLE = {
     "dns_failure": (DEFERRABLE, ESCALATE),
     "tls_failure": (DEFERRABLE, ESCALATE),
     "vendor_hangs": (DEFERRABLE, ESCALATE),
-    "slow_network": (DEFERRABLE,),
+    "slow_network": (DNS, DEFERRABLE),
     "answered_by_another": (ALL, ESCALATE),
     "api_contract_changed": (ESCALATE,),
     "record_gone": (),
-    "vendor_maintenance": (ALL,),
+    "vendor_maintenance": (ALL, WAIT),
     "service_unhealthy": (ESCALATE,),
-    "slow_service": (DEFERRABLE,),
+    "slow_service": (SCALE, DEFERRABLE),
     "clock_wrong": (ESCALATE,),
     "sync_stalled": (ESCALATE,),
     "source_gone_quiet": (ESCALATE,),
@@ -104,15 +124,15 @@ def test_a_fresh_installation_proposes() -> None:
     """Only calling people acts by itself; everything that changes something asks first."""
     for cause in TABLE:
         made = planned(cause)
-        assert {type(a.action) for a in made.by_itself} <= {Escalate}
-        assert all(not isinstance(a.action, Escalate) for a in made.to_approve)
+        assert {type(a.action) for a in made.by_itself} <= {Escalate, Wait}
+        assert all(not isinstance(a.action, Escalate | Wait) for a in made.to_approve)
         assert len(made.by_itself) + len(made.to_approve) == len(made.actions)
 
 
 def test_a_job_that_a_person_paused_is_left_out() -> None:
     """What was paused before the incident is not ours to pause, and so not ours to resume."""
     world = World(jobs=by_name("asset-sync", JOBS, desired=PAUSED, changed_by="ann"))
-    (_, pause) = planned("rate_limit_exceeded", world).actions
+    (*_, pause) = planned("rate_limit_exceeded", world).actions
     assert isinstance(pause.action, PauseJobs)
     assert pause.action.jobs == ("report-generator",)
     assert pause.left_out == ("asset-sync: already paused by ann",)
@@ -135,7 +155,7 @@ def test_a_cap_leaves_an_action_out_whole() -> None:
     """A plan over its cap is not trimmed in half: the action is left out, and the plan says why."""
     tight = runbook().caps.model_copy(update={"jobs_paused_per_incident": 2})
     made = planned("vendor_outage", caps=tight)
-    assert [a.name for a in made.actions] == ["escalate"]
+    assert [a.name for a in made.actions] == ["buffer-writes", "wait-for-vendor", "escalate"]
     assert made.refused == ("pause-all-jobs: would pause 3 jobs, the cap is 2",)
     fits = planned("rate_limit_exceeded", caps=tight)
     assert fits.refused == ()

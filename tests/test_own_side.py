@@ -17,14 +17,8 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.logs import Lines
 from watchkeeper.logs.counting import LogCount
-from watchkeeper.performing.own_keys import of_holder, of_store
-from watchkeeper.performing.own_side import (
-    key_readings,
-    log_reading,
-    log_readings,
-    runtime_readings,
-    told,
-)
+from watchkeeper.performing.own_keys import key_readings, look_at_store, of_holder, of_store
+from watchkeeper.performing.own_side import log_reading, log_readings, runtime_readings, told
 from watchkeeper.performing.stored_key import StoredKey, stored_key
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Credential, Watched
@@ -212,7 +206,8 @@ def test_a_runtime_that_cannot_be_read(
 def keys(
     watch: Watch, shown: dict[str, str | None] | None = None, reference: str = "file:key.json"
 ) -> dict[str, Reading]:
-    return {r.probe: r for r in key_readings(watch, having(reference=reference), shown or {})}
+    store = asyncio.run(look_at_store(watch, having(reference=reference), 5.0))
+    return {r.probe: r for r in key_readings(watch.now(), store, shown or {})}
 
 
 def test_the_key_in_the_store(watch: Watch) -> None:
@@ -257,6 +252,14 @@ def test_a_key_that_is_not_there(
     assert read["store"].detail.startswith(why)
     assert (read["service"].outcome, read["service"].signature) == (UNKNOWN, "")
     assert "canary" not in repr(read)
+
+
+def test_a_store_that_cannot_be_asked(watch: Watch) -> None:
+    """Says nothing of the key in it: it is not missing."""
+    read = keys(watch, {"service": STORED}, "aws:key?endpoint=http://127.0.0.1:9")
+    assert (read["store"].outcome, read["store"].fault) == (UNKNOWN, None)
+    assert read["store"].detail.startswith("the store cannot be reached: aws:key?")
+    assert (read["service"].outcome, read["service"].signature) == (UNKNOWN, "")
 
 
 def test_a_file_that_two_readers_read_differently(watch: Watch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from making import HOUR, MINUTE, T0, gap, incident, lease, runbook
 
 from watchkeeper.gaps import GapState
 from watchkeeper.incident import Milestone, State, TimelineEntry
-from watchkeeper.mitigation import LeaseState
+from watchkeeper.mitigation.lease import LeaseState
 from watchkeeper.report import MAX_TEXT, CauseEntry, EffectEntry, Record, escape, render
 
 CAUSE = CauseEntry(

@@ -24,13 +24,14 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.effects import CONSUMER_RESTART, KEY_PROMOTE, EffectState
 from watchkeeper.errors import Permanent, Refused, Transient
 from watchkeeper.incident import Incident
-from watchkeeper.performing import rotating
+from watchkeeper.mitigation.lease import LeaseKind
+from watchkeeper.performing import old_keys, rotating
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.mitigating import make_plan
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Consumer, Watched
 from watchkeeper.sandbox.process import Processes
-from watchkeeper.store import effects, incidents
+from watchkeeper.store import effects, incidents, leases
 
 OVERRIDES = {"rate_limit": {"requests": 1_000_000, "per": "1 s"}}
 
@@ -275,7 +276,7 @@ def test_a_rotation_counts_against_the_key_it_rotated(
     watch.settings.integrations.write_text(yaml.safe_dump(entries))
     promote(watch, duty, here, world.offer())
     next_one = replace(incident, integration=name, cause="api_key_expired", round=2)
-    made = make_plan(watch, watch.integration(name), next_one)
+    made = asyncio.run(make_plan(watch, watch.integration(name), next_one))
     assert ("rotate-key" in [a.name for a in made.actions]) is not refused
     assert [said.split(" today")[0] for said in made.refused] == [
         "rotate-key: maintainx-api-key was rotated 1 times"
@@ -373,14 +374,27 @@ def test_a_command_that_fails_is_tried_again(
 def test_the_old_key_is_proven_dead_by_the_vendor(
     watch: Watch, here: Watched, world: World, duty: Duty
 ) -> None:
-    """While it lives a person is asked to revoke it; there is an answer only where there is one."""
-    alive = rotating.old_key_alive
-    assert asyncio.run(alive(watch, here)) is None
+    """Asked to be revoked, and watched: only the vendor's refusal of it ends the vigil, and only
+    while our own key is let in."""
+    promote(watch, duty, here, first := world.offer())
     promote(watch, duty, here, world.offer())
-    assert asyncio.run(alive(watch, here)) is True
+    lease = old_keys.watch_over(watch, duty, here, first, timedelta(hours=1))
+
+    def mind() -> old_keys.OldKey:
+        return asyncio.run(old_keys.mind(watch, here, lease))
+
+    assert mind().accepted is True
     world.vendor.fault("outage", status=503)
-    with pytest.raises(Transient, match=r"cannot be told: .* answered 503"):
-        asyncio.run(alive(watch, here))
+    assert mind().accepted is None
     world.vendor.mend()
-    world.vendor.fault("key_expired", since=(datetime.now(UTC) - timedelta(seconds=1)).isoformat())
-    assert asyncio.run(alive(watch, here)) is False
+    world.vendor.fault("auth_down")
+    assert "our own key is not let in either" in mind().says
+    world.vendor.mend()
+    world.vendor.revoke(first)
+    assert mind().accepted is False
+    with watch.store.read() as session:
+        ended = leases.find(session, duty.incident_id, LeaseKind.OLD_KEY, first)
+        said = [entry.text for entry in incidents.timeline(session, duty.incident_id)]
+    assert ended is not None and (ended.active, ended.ended_because) == (False, old_keys.REFUSED)
+    assert any(f"the old key {first} is dead: accepted until" in text for text in said)
+    assert old_keys.watch_over(watch, duty, here, first, timedelta(hours=1)) == ended

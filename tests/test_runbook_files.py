@@ -64,18 +64,20 @@ SPARE = {
 }
 
 
-# The source's symptom table in its order, then its error-handling table and its slow row.
+# What a person tells of, before all that is seen; then the source's symptom table in its order, its
+# error-handling table and its slow row.
 @pytest.mark.parametrize(
     ("row", "symptom", "cause", "severity", "milder"),
     [
-        (0, "all_endpoints_401", "api_key_expired", 1, None),
-        (1, "all_endpoints_5xx", "vendor_outage", 1, None),
-        (2, "requests_429", "rate_limit_exceeded", 2, None),
-        (3, ("endpoint_404", "all_endpoints_404", "redirected"), "api_path_changed", 2, 4),
-        (4, ("timeouts", "cannot_connect"), "network_issue", 1, 2),
-        (5, ("service_crashed", "crash_loop"), "service_crash", 1, None),
-        (6, "intermittent_5xx", "intermittent_errors", 2, 4),
-        (7, "slow_responses", "slow_vendor", 3, None),
+        (0, "key_leaked", "key_leaked", 1, None),
+        (1, "all_endpoints_401", "api_key_expired", 1, None),
+        (2, "all_endpoints_5xx", "vendor_outage", 1, None),
+        (3, "requests_429", "rate_limit_exceeded", 2, None),
+        (4, ("endpoint_404", "all_endpoints_404", "redirected"), "api_path_changed", 2, 4),
+        (5, ("timeouts", "cannot_connect"), "network_issue", 1, 2),
+        (6, ("service_crashed", "crash_loop"), "service_crash", 1, None),
+        (7, "intermittent_5xx", "intermittent_errors", 2, 4),
+        (8, "slow_responses", "slow_vendor", 3, None),
     ],
 )
 def test_each_row_of_the_symptom_table(
@@ -110,7 +112,7 @@ def test_emergency_measures_touch_what_the_source_names() -> None:
     assert set(runbook.mitigation("pause-deferrable").criticality) == {"deferrable"}
     assert runbook.mitigation("rotate-key").approvals == 1
     by_itself = {m.name for m in runbook.mitigations if m.autonomy != "propose"}
-    assert by_itself == {"escalate"}, "a fresh installation calls people by itself, and no more"
+    assert by_itself == {"escalate", "wait-for-vendor"}, "by itself it calls people and looks on"
 
 
 def test_only_lists_that_can_be_asked_for_by_time_are() -> None:
@@ -213,21 +215,21 @@ WRONG_RUNBOOKS = [
         "symptom: [timeouts, cannot_connect]",
         "symptom: timeout",
         "symptom: timeout",
-        "causes[4].symptom",
+        "causes[5].symptom",
         "did you mean 'timeouts'?",
     ),
     (
         "confirm: [other_key_accepted]",
         "confirm: [other_key]",
         "confirm: [other_key]",
-        "causes[0].confirm[0]",
+        "causes[1].confirm[0]",
         "not a known sign; did you mean 'other_key_",
     ),
     (
         "cause: vendor_outage",
         "cause: api_key_expired",
         "- cause: api_key_expired",
-        "causes[1].cause",
+        "causes[2].cause",
         "is used twice; first on line",
     ),
     ("name: assets,", "name: users,", "name: users", "probes[3].name", "is used twice"),
@@ -235,7 +237,7 @@ WRONG_RUNBOOKS = [
         "mitigations: [pause-all-jobs, rotate-key]",
         "mitigations: [pause-all-jobs, rotate-keys]",
         "rotate-keys",
-        "causes[0].mitigations[1]",
+        "causes[1].mitigations[1]",
         "did you mean 'rotate-key'?",
     ),
     (
@@ -266,7 +268,7 @@ WRONG_RUNBOOKS = [
         "    max_requests_per_s: 1\n",
         "",
         "name: emergency-rate-cap",
-        "mitigations[3].max_requests_per_s",
+        "mitigations[4].max_requests_per_s",
         "is missing; cap_rate needs",
     ),
     (
@@ -341,8 +343,8 @@ def test_all_problems_are_told_at_once_in_the_order_of_their_lines(tmp_path: Pat
     assert [line.split(": ")[1] for line in lines] == [
         "vendor",
         "thresholds.slow",
-        "causes[4].symptom",
-        "causes[7].severity",
+        "causes[5].symptom",
+        "causes[8].severity",
         "detection.needed",
     ]
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
@@ -499,7 +501,13 @@ WRONG_INTEGRATIONS = [
     ("overrides:", "overides:", "overides:", "overides", "did you mean 'overrides'?"),
     ('restart: ["true"]', "restart: []", "ours", "consumers[0].runtime.restart", "at least 1"),
     ('"file:key"', '"env:key"', "credential", "credential.reference", "autonomy: observe"),
-    ('"file:key"', '"vault:key"', "credential", "credential.reference", "file:NAME or env:NAME"),
+    (
+        '"file:key"',
+        '"vault:key"',
+        "credential",
+        "credential.reference",
+        "aws:NAME, gcp:NAME, env:NAME",
+    ),
     (
         "slow_vendor: {",
         "slow_vendr: {",
@@ -600,11 +608,36 @@ def test_a_pasted_secret_is_not_repeated(tmp_path: Path) -> None:
     assert "SECRET" not in str(caught.value)
 
 
-def test_an_environment_key_is_enough_where_nothing_rotates(tmp_path: Path) -> None:
-    observe = "overrides:\n      mitigations: {rotate-key: {autonomy: observe}}"
-    text = SANDBOX.replace('"file:key"', '"env:KEY"').replace("overrides:", observe)
+@pytest.mark.parametrize("reference", ["env:KEY", "prefect-block:key"])
+def test_a_mere_source_is_enough_where_nothing_rotates(reference: str, tmp_path: Path) -> None:
+    rotating = ("rotate-key", "replace-leaked-key")
+    off = ", ".join(f"{name}: {{autonomy: observe}}" for name in rotating)
+    observe = f"overrides:\n      mitigations: {{{off}}}"
+    text = SANDBOX.replace('"file:key"', f'"{reference}"').replace("overrides:", observe)
     watched = watch("maintainx@sandbox", written(tmp_path / "integrations.yaml", text))
-    assert watched.integration.credential.reference == "env:KEY"
+    assert watched.integration.credential.reference == reference
+    for name in rotating:
+        on = written(
+            tmp_path / "one.yaml", text.replace(f"{name}: {{autonomy: observe}}", f"{name}: {{}}")
+        )
+        (problem,) = problems_of(lambda on=on: watch("maintainx@sandbox", on))
+        assert f"override the mitigation {name} " in problem.message
+        assert "versions: file:PATH, aws:NAME or gcp:projects/PROJECT/secrets/NAME" in (
+            problem.message
+        )
+    both = written(tmp_path / "both.yaml", text.replace(observe, "overrides:"))
+    (problem,) = problems_of(lambda: watch("maintainx@sandbox", both))
+    assert "override the mitigations rotate-key and replace-leaked-key to" in problem.message
+
+
+STORES = ("file:key", "aws:key", "gcp:projects/p-1/secrets/key")
+
+
+@pytest.mark.parametrize("reference", STORES)
+def test_a_store_that_keeps_versions_may_rotate(reference: str, tmp_path: Path) -> None:
+    text = SANDBOX.replace('"file:key"', f'"{reference}"')
+    watched = watch("maintainx@sandbox", written(tmp_path / "integrations.yaml", text))
+    assert watched.integration.credential.reference == reference
 
 
 def test_an_unknown_integration_and_a_lost_file_are_one_line_each(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_defaults_are_written_as_people_write_them() -> None:
     ]
     assert len(defaults) > 10
     assert [d for d in defaults if not _is_duration(d)] == []
-    assert defs["Mitigation"]["properties"]["lease"]["default"] == "4 h"
+    assert defs["PauseJobsRow"]["properties"]["lease"]["default"] == "4 h"
 
 
 def test_every_sign_is_told_with_its_words() -> None:
@@ -178,7 +178,7 @@ def test_every_field_is_told(make: Callable[[], dict[str, Any]]) -> None:
 def test_a_field_that_refers_to_another_part_keeps_its_words() -> None:
     auth, lease = (
         runbook_schema()["properties"]["auth"],
-        runbook_schema()["$defs"]["Mitigation"]["properties"]["lease"],
+        runbook_schema()["$defs"]["PauseJobsRow"]["properties"]["lease"],
     )
     assert auth == {"$ref": "#/$defs/Auth", "description": "How the key travels."}
     assert set(lease) == {"$ref", "default", "description"}

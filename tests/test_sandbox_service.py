@@ -194,7 +194,11 @@ def test_what_it_does_to_itself_is_asked_of_its_process() -> None:
         {"kind": "operation_errors", "operation": "sing"},
         {"kind": "operation_errors", "operation": "summarize", "share": 2},
         {"kind": "heavy", "consumer": "x", "per_s": 0},
+        {"kind": "heavy", "consumer": "x", "per_s": 1, "criticality": "vital"},
         {"kind": "queue"},
+        {"kind": "overloaded", "work_per_s": 9, "capacity_per_s": 0},
+        {"kind": "overloaded", "work_per_s": -1, "capacity_per_s": 1},
+        {"kind": "slow_dns", "delay_s": -1},
     ],
 )
 def test_a_fault_that_means_nothing_is_refused(raw: Raw) -> None:
@@ -210,6 +214,10 @@ def test_a_fault_that_means_nothing_is_refused(raw: Raw) -> None:
         {"health": "poem"},
         {"metrics": {"speed": "x"}},
         {"operations": [{"x": 1}]},
+        {"operations": [{"method": "PUT"}]},
+        {"operations": [{"criticality": "vital"}]},
+        {"operations": [{"per_turn": 0}]},
+        {"operations": [{"body": {"a": 1}}]},
     ],
 )
 def test_a_setup_that_means_nothing_is_refused(raw: Raw) -> None:
@@ -218,7 +226,7 @@ def test_a_setup_that_means_nothing_is_refused(raw: Raw) -> None:
 
 
 def test_every_kind_has_a_name() -> None:
-    wanted = "crash hang slow unhealthy wrong_key operation_errors queue heavy"
+    wanted = "crash hang slow unhealthy wrong_key operation_errors queue heavy overloaded slow_dns"
     assert KINDS.keys() == set(wanted.split())
 
 

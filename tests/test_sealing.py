@@ -18,8 +18,10 @@ from urllib.parse import quote
 
 import pytest
 from harness import wait_until
+from sqlalchemy import text
 
 from deployments.drill.sealing import Witness, find_leaks, remote_addresses, tables
+from watchkeeper.store.engine import open_store
 
 KEY = "test_canary_4f1a9c77d2e0+/="
 OTHER = "test_another_key_0002"
@@ -127,6 +129,37 @@ def test_a_file_that_goes_while_it_is_looked_at_is_no_fault(tmp_path: Path) -> N
     finally:
         ended.set()
         thread.join(ENDED_WITHIN_S)
+
+
+OTHER_PROCESS = """\
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("INSERT INTO notes VALUES (?)", (sys.argv[2],))
+connection.commit()
+print("written", flush=True)
+sys.stdin.read()
+connection.close()
+"""
+
+
+def test_the_database_that_was_searched_is_read_anew_after_it(tmp_path: Path) -> None:
+    """A search reads the files of databases that this process and others have open. When the others
+    go afterwards and new ones come, what these write is seen here."""
+    path = tmp_path / "watch.db"
+    store = open_store(f"sqlite:///{path}")
+    with store.write() as session:
+        session.execute(text("CREATE TABLE notes (value TEXT)"))
+
+    def notes() -> int:
+        with store.read() as session:
+            return int(session.execute(text("SELECT COUNT(*) FROM notes")).scalar_one())
+
+    with child(str(path), "before", code=OTHER_PROCESS):
+        assert notes() == 1
+        assert find_leaks([KEY], tmp_path, (), store.close) == []
+    with child(str(path), "after", code=OTHER_PROCESS):
+        assert notes() == 2
+    store.close()
 
 
 # --- who connects where -------------------------------------------------------------------------

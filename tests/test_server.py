@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from deployments import brief_locks
 from deployments.server import Address, auth_file, sealed_environment
 from watchkeeper.settings import Settings
 
@@ -38,3 +41,28 @@ def test_nothing_of_the_users_profile_is_left(
     assert "PREFECT_API_KEY" not in made
     assert made["PREFECT_SERVER_UI_API_URL"] == made["PREFECT_API_URL"]
     assert made["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+PATIENCE = """
+from sqlalchemy import create_engine, event, text
+from deployments import brief_locks
+
+brief_locks.shorten()
+engine = create_engine("sqlite://")
+
+@event.listens_for(engine, "connect")
+def as_prefect_does(connection, _record):
+    connection.execute("PRAGMA busy_timeout = 60000")
+
+with engine.connect() as connection:
+    print(connection.execute(text("PRAGMA busy_timeout")).scalar())
+"""
+
+
+def test_the_server_waits_for_its_own_database_in_seconds() -> None:
+    """Whatever Prefect sets as it connects: a minute's standstill is a drill that fails, and at night
+    a page that comes late."""
+    done = subprocess.run(
+        [sys.executable, "-c", PATIENCE], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(done.stdout) == brief_locks.BUSY_MS

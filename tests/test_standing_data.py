@@ -13,7 +13,7 @@ from making import watched as made
 
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.gaps import version_of
-from watchkeeper.mitigation import PAUSED, RUNNING
+from watchkeeper.mitigation.job import PAUSED, RUNNING
 from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.past import history_reading, history_readings
 from watchkeeper.performing.standing_data import Standing, data_reading, data_readings

@@ -26,7 +26,9 @@ from watchkeeper.errors import StaleFence, Transient, UserError
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.gaps import Gap, GapState, Reconciliation, Span, WindowState, plan_windows
 from watchkeeper.incident import Incident, Milestone, State
-from watchkeeper.mitigation import PAUSED, LeaseKind, Plan
+from watchkeeper.mitigation.job import PAUSED
+from watchkeeper.mitigation.lease import LeaseKind
+from watchkeeper.mitigation.plan import Plan
 from watchkeeper.store import (
     approvals,
     gaps,

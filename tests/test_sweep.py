@@ -22,7 +22,8 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Transient
 from watchkeeper.gaps import WindowState, plan_windows
 from watchkeeper.incident import Incident, State
-from watchkeeper.mitigation import PauseJobs, Plan
+from watchkeeper.mitigation.actions import PauseJobs
+from watchkeeper.mitigation.plan import Plan
 from watchkeeper.performing import leasing, paging, responding
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.responding import WAITING, dispatch, lock_name, on_duty, suspended

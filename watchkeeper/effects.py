@@ -39,22 +39,42 @@ _SETTLED = frozenset({EffectState.DONE, EffectState.RECONCILED, EffectState.ESCA
 
 @dataclass(frozen=True, slots=True)
 class EffectKind:
-    """`stops_when_halted` is False for what must stay possible while the kill switch is on."""
+    """`stops_when_halted` is False for what must stay possible while the kill switch is on.
+
+    `says` names the target without what tells one taking of a lease from another: `model#09:00`.
+    """
 
     step: str
     promise: Promise
     says: str
     stops_when_halted: bool = True
 
+    def said(self, target: str) -> str:
+        return self.says.format(target=target.partition("#")[0])
 
-PAGE_TRIGGER = EffectKind("page.trigger", Promise.DEDUP, "page {target}", False)
-PAGE_RESOLVE = EffectKind("page.resolve", Promise.DEDUP, "resolve the page {target}", False)
-JOB_PAUSE = EffectKind("job.pause", Promise.TRANSACTION, "pause job {target}")
-JOB_RESTORE = EffectKind("job.restore", Promise.TRANSACTION, "restore job {target}", False)
-RATE_CAP = EffectKind("rate.cap", Promise.TRANSACTION, "cap requests to {target}")
-RATE_RESTORE = EffectKind("rate.restore", Promise.TRANSACTION, "lift the cap on {target}", False)
-KEY_PROMOTE = EffectKind("key.promote", Promise.READ_BACK, "make the tested key current: {target}")
-CONSUMER_RESTART = EffectKind("consumer.restart", Promise.READ_BACK, "restart {target}")
+
+_OURS, _DEDUP, _READ_BACK = Promise.TRANSACTION, Promise.DEDUP, Promise.READ_BACK
+
+PAGE_TRIGGER = EffectKind("page.trigger", _DEDUP, "page {target}", False)
+PAGE_RESOLVE = EffectKind("page.resolve", _DEDUP, "resolve the page {target}", False)
+JOB_PAUSE = EffectKind("job.pause", _OURS, "pause job {target}")
+JOB_RESTORE = EffectKind("job.restore", _OURS, "restore job {target}", False)
+SCHEDULE_PAUSE = EffectKind("schedule.pause", _READ_BACK, "pause job {target} where it is run")
+SCHEDULE_RESTORE = EffectKind(
+    "schedule.restore", _READ_BACK, "resume job {target} where it is run", False
+)
+MISSED_RUN = EffectKind("schedule.missed", _DEDUP, "run {target} for a time that it missed")
+RATE_CAP = EffectKind("rate.cap", _OURS, "cap requests to {target}")
+RATE_RESTORE = EffectKind("rate.restore", _OURS, "lift the cap on {target}", False)
+LEASE_HOLD = EffectKind("lease.hold", _OURS, "hold {target}")
+LEASE_RELEASE = EffectKind("lease.release", _OURS, "let go of {target}", False)
+SETTING_SET = EffectKind("setting.set", _READ_BACK, "set {target} of the service")
+SETTING_RESTORE = EffectKind("setting.restore", _READ_BACK, "set {target} back", False)
+REPLICAS_SET = EffectKind("replicas.set", _READ_BACK, "scale {target}")
+REPLICAS_RESTORE = EffectKind("replicas.restore", _READ_BACK, "scale {target} back", False)
+SERVICE_RESTART = EffectKind("service.restart", _READ_BACK, "restart {target}")
+KEY_PROMOTE = EffectKind("key.promote", _READ_BACK, "make the tested key current: {target}")
+CONSUMER_RESTART = EffectKind("consumer.restart", _READ_BACK, "restart {target}")
 
 REGISTRY: dict[str, EffectKind] = {
     kind.step: kind
@@ -63,8 +83,18 @@ REGISTRY: dict[str, EffectKind] = {
         PAGE_RESOLVE,
         JOB_PAUSE,
         JOB_RESTORE,
+        SCHEDULE_PAUSE,
+        SCHEDULE_RESTORE,
+        MISSED_RUN,
         RATE_CAP,
         RATE_RESTORE,
+        LEASE_HOLD,
+        LEASE_RELEASE,
+        SETTING_SET,
+        SETTING_RESTORE,
+        REPLICAS_SET,
+        REPLICAS_RESTORE,
+        SERVICE_RESTART,
         KEY_PROMOTE,
         CONSUMER_RESTART,
     )
@@ -85,7 +115,7 @@ class Effect:
         return f"inc-{self.incident_id}:{self.round}:{self.kind.step}:{self.target}"
 
     def says(self) -> str:
-        return self.kind.says.format(target=self.target)
+        return self.kind.said(self.target)
 
 
 class Next(StrEnum):

@@ -5,6 +5,7 @@
     │   └── Throttled    ask again, when the vendor said so
     ├── Permanent        asking again gives the same answer
     │   ├── Refused      our own guard said no: nothing was sent
+    │   │   └── Halted   the kill switch is on
     │   └── StaleFence   somebody else has taken this work over
     ├── Ambiguous        sent, no answer: the far side may have done it
     └── UserError        a person can mend it: one line, exit 2, nothing changed
@@ -40,6 +41,10 @@ class Permanent(WatchkeeperError):
 
 class Refused(Permanent):
     """Our own guard stopped the call before anything was sent."""
+
+
+class Halted(Refused):
+    """The kill switch is on: it may be done once it is off."""
 
 
 class StaleFence(Permanent):

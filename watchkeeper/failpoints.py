@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Armed:
     folder: Path | None = None
+    end: Callable[[], object] = staticmethod(kill)
 
 
-def arm(folder: Path | None) -> None:
-    """Look for failpoints in this folder; None disarms all of them."""
-    _Armed.folder = folder
+def arm(folder: Path | None, end: Callable[[], object] = kill) -> None:
+    """Look for failpoints in this folder; None disarms all of them. `end`: what a death is, for a
+    test that outlives it."""
+    _Armed.folder, _Armed.end = folder, staticmethod(end)
 
 
 def failpoint(name: str) -> None:
@@ -29,4 +36,4 @@ def failpoint(name: str) -> None:
         (_Armed.folder / name).unlink()
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    _Armed.end()

@@ -31,11 +31,12 @@ class Milestone(StrEnum):
     CLOSED = "closed"
 
 
-# A repair that did not hold sends an incident back; nothing else does.
+# A repair that did not hold sends an incident back, and a person who has a plan carried out after
+# all; nothing else does.
 NEXT: dict[State, frozenset[State]] = {
     State.OPEN: frozenset({State.TRIAGED}),
     State.TRIAGED: frozenset({State.MITIGATED, State.OPEN}),
-    State.MITIGATED: frozenset({State.RESOLVED, State.OPEN}),
+    State.MITIGATED: frozenset({State.RESOLVED, State.TRIAGED, State.OPEN}),
     State.RESOLVED: frozenset({State.SETTLING, State.OPEN}),
     State.SETTLING: frozenset({State.CLOSED, State.OPEN}),
     State.CLOSED: frozenset({State.OPEN}),

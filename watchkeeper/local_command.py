@@ -1,5 +1,6 @@
-"""Local commands that tell something, such as `journalctl`: argv as it stands, no shell, no input,
-bounded in time and size. One that does not end is killed, with all that it has started.
+"""Local commands that tell something, such as `journalctl`, or do something, such as a reload: argv
+as it stands, no shell, no input, bounded in time and size. One that does not end is killed, with
+all that it has started.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from watchkeeper.errors import Transient
+from watchkeeper.errors import Ambiguous, Permanent, Transient
 from watchkeeper.harmless import harmless
 
 DEADLINE_S = 10.0
@@ -30,12 +31,19 @@ _PASSED_ON = (
     *("AWS_PROFILE", "CLOUDSDK_CONFIG", "CLOUDSDK_ACTIVE_CONFIG_NAME"),
     *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
 )
+# One that does something needs no more than a place and a language.
+_PASSED_ON_TO_ACT = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT")
+_LAST_WORDS_S = 0.2
 # What kubectl's library writes for its own developers before kubectl says what is wrong.
 _FOR_DEVELOPERS = re.compile(r"[EWIF]\d{4} \d\d:\d\d:")
 
 
 class Unreadable(Transient):
     """What was to be read could not be. Its text names what, and quotes one harmless line."""
+
+
+class NotStarted(Unreadable):
+    """The command is not there, or cannot be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,46 @@ async def output_of(
     return Output(text, cut, complaint)
 
 
+async def carry_out(argv: Sequence[str], what: str, *, deadline_s: float) -> None:
+    """Run a command that does something; `what` begins each error's text.
+
+    Raises Permanent if it cannot be started, Transient if it fails, Ambiguous if it did not end in
+    time: it may have done it. What it leaves running keeps nobody waiting.
+    """
+    name = Path(argv[0]).name
+    async with _pipe() as (stderr, to_stderr):
+        try:
+            process = await _started(argv, _nowhere(), to_stderr, _PASSED_ON_TO_ACT)
+        except NotStarted as error:
+            raise Permanent(f"{what}: {error}") from None
+        try:
+            code, said = await _ended(process, stderr, deadline_s)
+        except BaseException as error:
+            await _kill(process)
+            if not isinstance(error, TimeoutError):
+                raise
+            raise Ambiguous(f"{what}: {name} did not end in {deadline_s:g} s") from None
+    if code:
+        raise Transient(f"{what}: {name} ended {code}" + (f": {said}" if said else ""))
+
+
+async def _ended(
+    process: asyncio.subprocess.Process, stderr: asyncio.StreamReader, deadline_s: float
+) -> tuple[int, str]:
+    saying = asyncio.create_task(_end_of(stderr, LARGEST))
+    try:
+        code = await asyncio.wait_for(process.wait(), deadline_s)
+        # A service that it has started holds the pipe for as long as it runs.
+        await asyncio.wait({saying}, timeout=_LAST_WORDS_S)
+        return code, _complaint(saying.result()[0]) if saying.done() else ""
+    finally:
+        saying.cancel()
+
+
+def _nowhere() -> BinaryIO:
+    return open(os.devnull, "wb", 0)
+
+
 @asynccontextmanager
 async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, BinaryIO]]:
     """A pipe of our own, which can be closed though somebody still holds its other end."""
@@ -87,7 +135,10 @@ async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, BinaryIO]]:
 
 
 async def _started(
-    argv: Sequence[str], stdout: BinaryIO, stderr: BinaryIO
+    argv: Sequence[str],
+    stdout: BinaryIO,
+    stderr: BinaryIO,
+    passed_on: Sequence[str] = _PASSED_ON,
 ) -> asyncio.subprocess.Process:
     name = Path(argv[0]).name
     try:
@@ -96,13 +147,13 @@ async def _started(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env={k: v for k, v in os.environ.items() if k in _PASSED_ON},
+            env={k: v for k, v in os.environ.items() if k in passed_on},
             start_new_session=True,
         )
     except FileNotFoundError:
-        raise Unreadable(f"there is no command {name} on this machine") from None
+        raise NotStarted(f"there is no command {name} on this machine") from None
     except OSError as error:
-        raise Unreadable(f"{name} cannot be run: {error.strerror}") from None
+        raise NotStarted(f"{name} cannot be run: {error.strerror}") from None
     finally:
         stdout.close()
         stderr.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchkeeper.mitigation import Plan, PlannedAction, RotateKey
+from watchkeeper.mitigation.plan import Plan, PlannedAction
 from watchkeeper.report import escape
 
 
@@ -19,18 +19,20 @@ def plan_text(plan: Plan) -> str:
 
 def needs(plan: Plan) -> tuple[str, ...]:
     """What a person must do before the plan can be carried out."""
-    return tuple(
-        f"a new key, offered with: watchkeeper key offer {plan.integration}"
-        for planned in plan.actions
-        if isinstance(planned.action, RotateKey)
-    )
+    return tuple(need for planned in plan.actions for need in planned.needs)
 
 
 def _action(planned: PlannedAction) -> list[str]:
+    people = f", {planned.approvals} people" if planned.approvals > 1 else ""
     return [
-        f"**{planned.name}** ({planned.autonomy}): {escape(planned.summary)}",
+        f"**{planned.name}** ({planned.autonomy}{people}): {escape(planned.summary)}",
+        f"- on: {escape(planned.target)}",
         *(f"- will {escape(effect)}" for effect in planned.effects),
         *(f"- calls {escape(call)}" for call in planned.calls),
+        *(f"- first: {escape(need)}" for need in planned.needs),
         *(f"- leaves out {escape(left)}" for left in planned.left_out),
+        f"- cost: {escape(planned.cost)}",
+        f"- risk: {escape(planned.risk)}",
         f"- way back: {escape(planned.undo)}",
+        f"- if a process dies in it: {escape(planned.promise)}",
     ]

@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watchkeeper.exposure import Exposure
 from watchkeeper.gaps import Gap
 from watchkeeper.incident import Incident, Milestone, TimelineEntry
-from watchkeeper.mitigation import Lease
+from watchkeeper.mitigation.lease import Lease
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.model import Runbook
 
@@ -54,6 +55,7 @@ class Record:
     effects: tuple[EffectEntry, ...]
     leases: tuple[Lease, ...]
     gaps: tuple[Gap, ...]
+    exposures: tuple[Exposure, ...] = ()
 
 
 def render(record: Record, runbook: Runbook, now: datetime) -> str:
@@ -76,6 +78,7 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         _root_cause(record, runbook),
         "## Resolution",
         _resolution(record),
+        *_leaks(record, now),
         "## Data",
         _data(record.gaps),
         "## Action items",
@@ -172,6 +175,17 @@ def _resolution(record: Record) -> str:
     return "\n".join([*done, *left]) or "Nothing was changed."
 
 
+def _leaks(record: Record, now: datetime) -> list[str]:
+    """Of each key that others may have had: its window, and what is known of its use."""
+    if not record.exposures:
+        return []
+    told = [
+        f"- {escape(exposure.says(record.incident.closed_at or now))}"
+        for exposure in record.exposures
+    ]
+    return ["## Leaked keys", "\n".join(told)]
+
+
 def _data(gaps: tuple[Gap, ...]) -> str:
     if not gaps:
         return "No gap was opened."
@@ -200,10 +214,20 @@ def _action_items(record: Record, runbook: Runbook, end: datetime) -> str:
         ("Add monitoring (what did we see too late?)", _detection_fact(record)),
         ("Update runbook (what did it not say?)", _runbook_fact(record, runbook)),
     )
-    return "\n".join(
+    items = [
         f"- [ ] {what} — fact: {escape(fact)}; owner: not yet named; due: {due}"
         for what, fact in facts
-    )
+    ]
+    return "\n".join([*(_audit(exposure, due) for exposure in record.exposures), *items])
+
+
+def _audit(exposure: Exposure, due: str) -> str:
+    """Done once a person has written down what the use of the key was."""
+    what = f"Audit the use of key {exposure.fingerprint}"
+    if exposure.audited:
+        return f"- [x] {what} — by {escape(exposure.audited_by or '')}: {escape(exposure.finding)}"
+    fact = "no API of the vendor tells who used it: its dashboard or its support may"
+    return f"- [ ] {what} — fact: {fact}; owner: not yet named; due: {due}"
 
 
 def _prevention_fact(record: Record) -> str:

@@ -21,16 +21,18 @@ from deployments.commands.edge import (
 )
 from deployments.commands.telling import tell_markdown
 from deployments.commands.times import instant
-from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.gaps import plan_windows
-from watchkeeper.incident import parse_id
-from watchkeeper.performing import mitigating
-from watchkeeper.performing.responding import wake
+from watchkeeper.incident import Incident, parse_id
+from watchkeeper.mitigation.plan import Plan
+from watchkeeper.performing import mitigating, stepping
+from watchkeeper.performing.connectors import keys_of
+from watchkeeper.performing.responding import Executor, dispatch, wake
 from watchkeeper.performing.watch import Watch
-from watchkeeper.plan_text import plan_text
+from watchkeeper.plan_text import needs, plan_text
+from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import approvals, incidents, switches
-from watchkeeper.store.approvals import APPROVE, DENY
+from watchkeeper.store.approvals import APPROVE, DENY, Approval
 
 Apply = Annotated[bool, typer.Option("--apply", help="Do it; without this, only the plan.")]
 
@@ -39,8 +41,11 @@ def mitigate(
     integration: IntegrationName,
     action: Annotated[str | None, typer.Argument(help="One mitigation; all by default.")] = None,
     apply: Apply = False,
+    by: By = None,
+    reason: Reason = "asked for by hand",
 ) -> None:
-    """Show what would be done about the open incident, and with --apply do it."""
+    """Show what would be done about the open incident, and with --apply have it done: your name on
+    it is a yes, and where two are wanted another person's is asked for."""
     on = watch()
     watched = on.integration(integration)
     known = {m.name for m in watched.runbook.mitigations}
@@ -53,19 +58,37 @@ def mitigate(
             f"{integration} has no open incident to act for: "
             f"watchkeeper incident open {integration} --reason ..."
         )
-    only = frozenset({action}) if action else None
-    plan = mitigating.make_plan(on, watched, incident, only)
+    plan = asyncio.run(_planned(on, watched, incident, action))
     tell_markdown(plan_text(plan))
     if not apply:
         words.print("dry run: nothing was done; --apply does it")
         return
-    parameters = {
-        "integration": integration,
-        "action": action,
-        "dry_run": False,
-        "mode": "by hand",
-    }
-    _start("mitigate/mitigate", parameters, f"mitigate:{incident.id}:{on.now().isoformat()}")
+    for waiting in plan.questions:
+        _key_is_there(on, watched, waiting)
+    if action is not None:
+        stepping.want(on, incident, action, person(by), reason)
+    _say_yes(on, watched, plan, person(by), reason)
+    stepping.plan_again(on, incident)
+    _hurry(on, incident.id)
+
+
+async def _planned(on: Watch, watched: Watched, incident: Incident, action: str | None) -> Plan:
+    if action is None:
+        return await mitigating.make_plan(on, watched, incident)
+    return await mitigating.plan_of(on, watched, incident, frozenset({action}))
+
+
+def _say_yes(on: Watch, watched: Watched, plan: Plan, by: str, reason: str) -> None:
+    """A person who asks for it has read it."""
+    for waiting in plan.questions:
+        question = mitigating.ask(on, watched, waiting, anew=True)
+        if not question.open:
+            continue
+        with on.store.read() as session:
+            incident = incidents.get(session, question.incident_id)
+        said = mitigating.record_answer(on, incident, APPROVE, by, reason, question.plan_hash)
+        more = f"; {said.missing} more people must say yes" if said.open else ""
+        words.print(f"plan {said.plan_hash} is approved by {by}{more}", markup=False)
 
 
 def backfill(
@@ -99,17 +122,31 @@ def backfill(
     _start("backfill/backfill", parameters, key)
 
 
-def approve(incident: IncidentId, by: By = None, reason: Reason = "") -> None:
-    """Say yes to the plan that an incident waits for."""
+PlanHash = Annotated[
+    str | None, typer.Option("--plan", help="The plan you have read, by its first characters.")
+]
+
+
+def approve(
+    incident: IncidentId, by: By = None, reason: Reason = "", plan: PlanHash = None
+) -> None:
+    """Say yes to the plan that an incident waits for, or proposes. Where the world has changed since
+    it was shown, nothing is approved and the new one is asked about."""
     on = watch()
     found = parse_id(incident)
-    _key_is_there(on, found)
-    _answer(on, found, APPROVE, by, reason)
+    with on.store.read() as session:
+        open_one = incidents.get(session, found)
+        question = approvals.meant(session, found, plan)
+    if question.open:
+        watched = on.integration(open_one.integration)
+        _key_is_there(on, watched, question)
+        asyncio.run(mitigating.still_the_plan(on, watched, question))
+    _answer(on, found, APPROVE, by, reason, plan)
 
 
-def deny(incident: IncidentId, by: By = None, reason: Reason = "") -> None:
+def deny(incident: IncidentId, by: By = None, reason: Reason = "", plan: PlanHash = None) -> None:
     """Say no: nothing of the plan is done, and the incident is watched for recovery."""
-    _answer(watch(), parse_id(incident), DENY, by, reason)
+    _answer(watch(), parse_id(incident), DENY, by, reason, plan)
 
 
 class HaltWord(StrEnum):
@@ -133,30 +170,47 @@ def halt(
     words.print(f"halted: {why}" if why else "not halted", markup=False)
 
 
-def _key_is_there(on: Watch, incident_id: int) -> None:
+def _key_is_there(on: Watch, watched: Watched, asked: Approval | Plan) -> None:
     """A plan that needs a key cannot be approved before one was offered."""
+    needed = needs(asked) if isinstance(asked, Plan) else asked.needs
+    wanted = next((need for need in needed if "key offer" in need), None)
+    if wanted is not None and keys_of(on, watched).read("pending") is None:
+        raise UserError(f"INC-{asked.incident_id} needs {wanted}")
+
+
+def _answer(
+    on: Watch, incident_id: int, decision: str, by: str | None, reason: str, plan: str | None
+) -> None:
     with on.store.read() as session:
         incident = incidents.get(session, incident_id)
-        question = approvals.latest(session, incident_id)
-    if question is None or not question.open or not question.needs:
+    answered = mitigating.record_answer(on, incident, decision, person(by), reason, plan)
+    more = f"; {answered.missing} more people must say yes" if answered.open else ""
+    words.print(
+        f"INC-{incident_id}: {decision} is written down for plan {answered.plan_hash}{more}"
+    )
+    if answered.open:
         return
-    reference = on.integration(incident.integration).integration.credential.reference
-    if open_rotatable(reference, on.secrets_base).read("pending") is None:
-        raise UserError(f"INC-{incident_id} needs {question.needs[0]}")
+    if not answered.waits and decision == APPROVE:
+        stepping.plan_again(on, incident)
+    _hurry(on, incident_id)
 
 
-def _answer(on: Watch, incident_id: int, decision: str, by: str | None, reason: str) -> None:
-    with on.store.read() as session:
-        incident = incidents.get(session, incident_id)
-    answered = mitigating.record_answer(on, incident, decision, person(by), reason)
-    words.print(f"INC-{incident_id}: {decision} is written down for plan {answered.plan_hash}")
+def _hurry(on: Watch, incident_id: int) -> None:
+    """Wake the run that waits for the answer, or start one that finds it; else the sweep does."""
     try:
         point_at_prefect(on.settings)
         from tasks.executing import PrefectExecutor
 
-        asyncio.run(wake(on, incident, PrefectExecutor()))
+        asyncio.run(_go_on(on, incident_id, PrefectExecutor()))
     except WatchkeeperError as error:
-        words.print(f"its run is woken by the next sweep ({error})", markup=False)
+        words.print(f"the next sweep goes on with it ({error})", markup=False)
+
+
+async def _go_on(on: Watch, incident_id: int, executor: Executor) -> None:
+    with on.store.read() as session:
+        incident = incidents.get(session, incident_id)
+    if await wake(on, incident, executor) is None and incident.is_open:
+        await dispatch(on, incident, executor)
 
 
 def _start(deployment: str, parameters: dict[str, Any], key: str) -> None:

@@ -16,6 +16,7 @@ from deployments.commands.edge import (
     AsJson,
     IntegrationName,
     print_json,
+    reach_keys,
     watch,
     words,
 )
@@ -28,7 +29,9 @@ _COLOUR = {"works": "green", "does not work": "red", "not known": "yellow"}
 def connect(integration: IntegrationName, as_json: AsJson = False) -> None:
     """Try a vendor with at most 10 requests that change nothing: what would work, what would not."""
     on = watch()
-    found = asyncio.run(connecting.connect(on, on.integration(integration)))
+    watched = on.integration(integration)
+    reach_keys(on, watched)
+    found = asyncio.run(connecting.connect(on, watched))
     if as_json:
         print_json(_json(found))
     else:

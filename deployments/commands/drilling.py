@@ -48,7 +48,7 @@ def _list() -> None:
     from deployments.drill.scenarios import SCENARIOS
 
     for one in SCENARIOS.values():
-        words.print(f"{one.name}: {one.cause}, severity {one.severity}", markup=False)
+        words.print(f"{one.name}: {one.vendor} {one.cause}, severity {one.severity}", markup=False)
         words.print(f"    {one.title}", markup=False)
     words.print()
     _say_coverage()

@@ -12,8 +12,10 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from tasks.registering import register
 from watchkeeper.errors import UserError
 from watchkeeper.performing.watch import Watch, open_watch
+from watchkeeper.runbook.integration import Watched
 from watchkeeper.settings import Settings
 
 # Words go to stderr, so that stdout is JSON alone when JSON was asked for.
@@ -42,7 +44,31 @@ def settings() -> Settings:
 
 
 def watch() -> Watch:
-    return open_watch(settings())
+    opened = open_watch(settings())
+    register(opened.secrets_base)
+    return opened
+
+
+def reach(on: Watch, *references: str | None) -> None:
+    """Before keys are read: those in Prefect's blocks are asked of the server of `up`.
+
+    Raises UserError where one of these is there, and no server runs.
+    """
+    there = next((r for r in references if r and r.startswith("prefect-block:")), None)
+    if there is None:
+        return
+    try:
+        point_at_prefect(on.settings)
+    except UserError as error:
+        raise UserError(f"{there}: {error}") from None
+    # Here, and not while a vendor's answers are being timed: it takes a second.
+    import prefect.client.orchestration  # noqa: F401
+
+
+def reach_keys(on: Watch, watched: Watched) -> None:
+    """The same, of the keys that a look at the vendor may need."""
+    credential = watched.integration.credential
+    reach(on, credential.reference, credential.second)
 
 
 def one_or_all(on: Watch, name: str) -> str | None:

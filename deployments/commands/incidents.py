@@ -19,8 +19,8 @@ from deployments.commands.edge import (
 )
 from deployments.commands.telling import tell_markdown
 from watchkeeper.errors import UserError
-from watchkeeper.incident import Incident, Milestone, parse_id
-from watchkeeper.performing import detecting, reporting
+from watchkeeper.incident import Incident, Milestone, State, parse_id
+from watchkeeper.performing import detecting, reporting, stepping
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.store import gaps, incidents, pages
 
@@ -162,19 +162,41 @@ def take(
     words.print(f"INC-{found.id}: {who} {said}")
 
 
+StepName = Annotated[
+    str | None, typer.Argument(help="A mitigation of the plan; the whole chain when left out.")
+]
+
+
 @app.command()
-def retry(incident: IncidentId, reason: Why, by: By = None) -> None:
-    """Begin the chain anew: triage again, plan again, ask again."""
+def retry(incident: IncidentId, step: StepName = None, *, reason: Why, by: By = None) -> None:
+    """Try a step again that failed or was skipped; or begin the chain anew: triage, plan, ask."""
     on, found, who = watch(), _found(incident), person(by)
     if not found.is_open:
         again = f"watchkeeper incident open {found.integration} --reason ..."
         raise UserError(f"INC-{found.id} is closed; what is wrong now is a new one: {again}")
+    if step is not None:
+        stepping.retry(on, found, step, who, reason)
+        words.print(f"INC-{found.id}: {step} is tried again by its next responder", markup=False)
+        return
     with on.store.write() as session:
         begin_again(session, found.id, on.now())
         incidents.note(
             session, found.id, f"again from the start: {reason}", now=on.now(), actor=who
         )
     words.print(f"INC-{found.id} starts again at its next responder")
+
+
+@app.command()
+def skip(incident: IncidentId, step: str, reason: Why, by: By = None) -> None:
+    """Leave a mitigation of the plan out, done or not; the response goes on without it."""
+    on, found = watch(), _found(incident)
+    known = {m.name for m in on.integration(found.integration).runbook.mitigations}
+    if step not in known:
+        raise UserError(f"{step!r} is no step of {found.integration}: {', '.join(sorted(known))}")
+    if found.has_reached(State.RESOLVED):
+        raise UserError(f"INC-{found.id} is {found.state}: no mitigation is left to skip")
+    stepping.skip(on, found, step, person(by), reason)
+    words.print(f"INC-{found.id}: {step} is skipped", markup=False)
 
 
 @app.command()

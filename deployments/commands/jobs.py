@@ -15,7 +15,7 @@ from deployments.commands.edge import (
     watch,
     words,
 )
-from watchkeeper.mitigation import PAUSED, RUNNING
+from watchkeeper.mitigation.job import PAUSED, RUNNING
 from watchkeeper.store import jobs
 
 app = typer.Typer(no_args_is_help=True)

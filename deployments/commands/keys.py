@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from getpass import getpass
 from typing import Annotated
 
@@ -11,10 +12,13 @@ import typer
 from rich.table import Table
 
 from deployments.commands.edge import IntegrationName, print_json, watch, words
-from watchkeeper.credentials.secret import clean
-from watchkeeper.errors import UserError
+from watchkeeper.credentials.protocols import RotatableStore
+from watchkeeper.credentials.reading import unreachable
+from watchkeeper.credentials.secret import Secret, clean
+from watchkeeper.errors import Refused, Transient, UserError, WatchkeeperError
 from watchkeeper.performing import rotating
 from watchkeeper.performing.connectors import keys_of
+from watchkeeper.runbook.integration import Watched
 from watchkeeper.vendor.guard import Guard
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,23 +32,54 @@ def offer(
     """Offer a new key, typed or piped on stdin. It is tried against the vendor before it stays."""
     on = watch()
     watched = on.integration(integration)
-    store = keys_of(on, watched)
-    value = getpass("new key (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
-    secret = clean(value, f"the offered key for {integration}")
-    guard = Guard.of(watched, dry_run=True, user_agent="")
-    guard.check_key(secret)
-    fingerprint = store.offer(secret, replace=replace)
-    test = asyncio.run(rotating.test_offered(on, watched))
+    store, secret = keys_of(on, watched), _typed(watched)
+    # Before it is stored: there are stores that make a first key current at once.
+    test = asyncio.run(rotating.test_key(on, watched, secret))
     refused = [r for r in test.readings if r.status in (401, 403)]
     if refused:
-        store.withdraw()
-        raise UserError(f"the vendor refuses {fingerprint} ({refused[0].says()}): it was not kept")
-    if store.read("current") is None:
-        # Nothing is lost by the first one, even where the vendor cannot be asked about it now.
-        store.promote(fingerprint)
-        words.print(f"{fingerprint} is the first key of {integration}; {test.says()}", markup=False)
-        return
-    words.print(f"{fingerprint} is offered for {integration}; {test.says()}", markup=False)
+        mark = secret.fingerprint
+        raise UserError(f"the vendor refuses {mark} ({refused[0].says()}): it was not kept")
+    _keep(store, secret, replace)
+    stage = "is the first key of" if _first(store, secret) else "is offered for"
+    words.print(f"{secret.fingerprint} {stage} {integration}; {test.says()}", markup=False)
+
+
+def _typed(watched: Watched) -> Secret:
+    value = getpass("new key (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
+    secret = clean(value, f"the offered key for {watched.name}")
+    try:
+        Guard.of(watched, dry_run=True, user_agent="").check_key(secret)
+    except Refused as error:
+        raise UserError(str(error)) from None
+    return secret
+
+
+def _keep(store: RotatableStore, secret: Secret, replace: bool) -> None:
+    try:
+        store.offer(secret, replace=replace)
+    except Transient as error:
+        again = "offer it again, which completes what was begun"
+        raise UserError(f"{unreachable(error)}; {again}") from None
+    except UserError:
+        # One that is current already may have become so by a command that then failed.
+        with suppress(WatchkeeperError):
+            if store.read("current") == secret:
+                store.promote(secret.fingerprint)
+        raise
+
+
+def _first(store: RotatableStore, secret: Secret) -> bool:
+    """Where there was no key, nothing is lost by this one, even where the vendor cannot be asked
+    about it now: it is made current. Some stores have done so already, but for the last call."""
+    try:
+        current = store.read("current")
+        if current is not None and current != secret:
+            return False
+        store.promote(secret.fingerprint)
+    except (UserError, Transient) as error:
+        mark, again = secret.fingerprint, "offer it again once that is mended"
+        raise UserError(f"{mark} is stored, and may not be current yet: {error}; {again}") from None
+    return True
 
 
 @app.command()

@@ -17,17 +17,21 @@ from deployments.commands.edge import (
     IntegrationName,
     point_at_prefect,
     print_json,
+    reach,
+    reach_keys,
     settings,
     watch,
     words,
 )
 from deployments.commands.telling import tell_status, tell_triage, triage_json
+from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.references import open_source
-from watchkeeper.errors import UserError
+from watchkeeper.errors import Transient, UserError
 from watchkeeper.gaps import GapState
 from watchkeeper.performing import triaging, verifying
 from watchkeeper.performing.standing import standing
 from watchkeeper.performing.triage_told import told_of
+from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import gaps as gap_ledger
 from watchkeeper.store import incidents
@@ -45,6 +49,7 @@ def triage(
     """Find the cause, with proof. Read-only unless told --with; needs no Prefect server."""
     on = watch()
     watched = on.integration(integration)
+    reach_keys(on, watched)
     chosen = costing(watched, tuple(dict.fromkeys(also or ())))
     if chosen:
         vendor = watched.runbook.display_name
@@ -72,6 +77,7 @@ def verify(integration: IntegrationName, as_json: AsJson = False) -> None:
     """Look until the runbook's rule for a recovery holds, or its patience is over."""
     on = watch()
     watched = on.integration(integration)
+    reach_keys(on, watched)
     open_source(watched.integration.credential.reference, on.secrets_base).read()
     with on.store.read() as session:
         incident = incidents.current(session, watched.name)
@@ -129,17 +135,8 @@ def doctor() -> None:
     words.print(f"database: {on.store.engine.dialect.name}, schema up to date")
     for name in names:
         watched = on.integration(name)
-        spec = watched.integration
-        references = [spec.credential.reference]
-        references += [spec.pager.routing_key] if spec.pager else []
-        for reference in references:
-            try:
-                secret = open_source(reference, on.secrets_base).read()
-                words.print(f"{name}: {reference} holds a key, {secret.fingerprint}")
-            except UserError as error:
-                problems += 1
-                words.print(f"{name}: {error}", markup=False)
-        if spec.pager is None:
+        problems += sum(_doctor_key(on, name, reference) for reference in _keys_of(watched))
+        if watched.integration.pager is None:
             problems += 1
             words.print(
                 f"{name}: no pager is set: nobody would be woken; put one under pager in its entry"
@@ -151,6 +148,27 @@ def doctor() -> None:
     problems += _doctor_prefect()
     sys.stderr.flush()
     raise typer.Exit(UNHEALTHY if problems else HEALTHY)
+
+
+def _keys_of(watched: Watched) -> list[str]:
+    """By reference: whatever an incident will need a key for."""
+    entry = watched.integration
+    pager = [entry.pager.routing_key] if entry.pager else []
+    return [entry.credential.reference, *pager]
+
+
+def _doctor_key(on: Watch, name: str, reference: str) -> int:
+    try:
+        reach(on, reference)
+        secret = open_source(reference, on.secrets_base).read()
+    except UserError as error:
+        words.print(f"{name}: {error}", markup=False)
+        return 1
+    except Transient as error:
+        words.print(f"{name}: {unreachable(error)}", markup=False)
+        return 1
+    words.print(f"{name}: {reference} holds a key, {secret.fingerprint}", markup=False)
+    return 0
 
 
 def _doctor_prefect() -> int:

@@ -15,6 +15,7 @@ import typer
 from deployments.commands.edge import settings, words
 from deployments.server import Server, free_address, sealed_environment, secure
 from deployments.tied import end_with_parent
+from tasks.registering import register
 from watchkeeper.errors import UserError
 from watchkeeper.performing.watch import open_watch
 from watchkeeper.settings import Settings
@@ -38,6 +39,7 @@ def up(
             stack.enter_context(_only_one(chosen.home / "sandbox"))
             chosen = stack.enter_context(sandbox_world(chosen))
         watch = open_watch(chosen)
+        register(watch.secrets_base)
         names = watch.names
         if not sandbox:
             stack.enter_context(_only_one(chosen.home))

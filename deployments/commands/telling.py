@@ -89,8 +89,16 @@ def tell_status(now: dict[str, Any]) -> None:
         )
         words.print(f"  {escape(incident['summary'])}")
         words.print(f"  responder: {incident['responder'] or 'none'}")
-        for need in (incident["question"] or {}).get("needs", []):
-            words.print(f"  needs {escape(need)}")
+        for asked in incident["questions"]:
+            words.print(f"  {escape(_asked(asked))}")
+            for need in asked["needs"]:
+                words.print(f"    first: {escape(need)}")
+        for step in incident["steps"]:
+            if step["state"] in ("failed", "skipped"):
+                words.print(f"  {step['name']} {step['state']}: {escape(step['because'])}")
+        for ask in incident["asks"]:
+            when = f"by {ask['by'][11:19]}Z" if ask["by"] else "now"
+            words.print(f"  [red]asked of a person[/]: {escape(ask['text'])}, {when}")
         words.print(f"  next: {escape(incident['next'])}")
     if not now["incidents"]:
         words.print("[green]nothing is broken[/]")
@@ -103,11 +111,33 @@ def tell_status(now: dict[str, Any]) -> None:
                 name = f"{integration['name']} {job['name']}"
                 words.print(f"paused: {name} by {escape(job['by'])} ({escape(job['why'])})")
     for lease in now["leases"]:
-        words.print(
-            f"held: {lease['kind']} on {lease['target']} by INC-{lease['incident']} "
-            f"until {lease['expires_at'][11:19]}Z"
-        )
+        words.print(escape(_held(lease)))
+    for audit in now["audits"]:
+        words.print(f"not audited yet (INC-{audit['incident']}): {escape(audit['text'])}")
     for gap in now["gaps"]:
         since = gap["since"][11:19] if gap["since"] else "the beginning"
         until = gap["until"][11:19] if gap["until"] else "now"
         words.print(f"gap: {gap['integration']} {gap['resource']} {since}–{until} {gap['state']}")
+
+
+def _asked(asked: dict[str, Any]) -> str:
+    names = ", ".join(asked["actions"])
+    if not asked["waits"]:
+        said = f"proposes plan {asked['plan']}: {names}"
+    else:
+        said = (
+            f"waits for a yes to plan {asked['plan']} until {asked['expires_at'][11:19]}Z: {names}"
+        )
+    wanted = asked["wanted"] - len(asked["yes"])
+    return f"{said} ({wanted} people wanted)" if asked["wanted"] > 1 else said
+
+
+def _held(lease: dict[str, Any]) -> str:
+    """Each lease with its end: `held: setting model of x@y, ear-2 instead of ear-3, until ...`."""
+    what = f"{lease['kind'].replace('_', ' ')} {lease['target']} of {lease['integration']}"
+    is_, was = lease["is"], lease["was"]
+    change = f", {is_}" + (f" instead of {was}" if was is not None else "") if is_ else ""
+    return (
+        f"held {lease['id']}: {what}{change}, by INC-{lease['incident']} "
+        f"until {lease['expires_at'][11:19]}Z"
+    )

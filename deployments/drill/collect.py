@@ -11,21 +11,20 @@ from typing import Any
 from sqlmodel import col, select
 
 from deployments.drill.drill import Drill
+from deployments.drill.expects import Outside
+from deployments.drill.facts import Facts
+from deployments.drill.keys import first_key, routing_key
 from deployments.drill.prefect_view import PrefectView
-from deployments.drill.score import Facts
+from deployments.drill.rehearsal import BEFORE
 from deployments.drill.sealing import Witness, find_leaks
-from deployments.drill.world import BEFORE, first_key, routing_key
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import clean
 from watchkeeper.incident import Incident, Milestone
-from watchkeeper.mitigation import LeaseKind
+from watchkeeper.mitigation.world import StepState
 from watchkeeper.performing.reporting import record_of
 from watchkeeper.report import Record
-from watchkeeper.store import jobs, leases
+from watchkeeper.store import jobs, leases, steps
 from watchkeeper.store.tables import EffectRow, RecordRow
-
-# What a person's bad day could change: the resources that keep moving while a drill runs.
-MOVING = ("workorders", "assets", "locations", "users")
 
 
 def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
@@ -35,13 +34,12 @@ def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
         return Facts(incident=None)
     incident, far = found[0], drill.far
     record = record_of(drill.watch, incident.id)
-    keys = far.keys()
     drill.notes["starts"] = view.starts(drill.mark("fault") - BEFORE)
     artifact = view.artifact(f"incident-{incident.id}")
     report = drill.watch.settings.reports / f"incident-{incident.id}.md"
     since, until = drill.mark("fault"), incident.recovered_at or drill.mark("recovered")
     tested, promoted = _rotation_times(drill, record, incident)
-    held = [lease for lease in record.leases if lease.kind is LeaseKind.PAUSED_JOB]
+    paused = [lease for lease in record.leases if lease.kind.value == "paused_job"]
     return Facts(
         incident={
             "id": incident.id,
@@ -55,21 +53,22 @@ def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
         opened_at=incident.opened_at,
         opened_by=incident.opened_by,
         job_states=_job_states(drill),
-        jobs_paused_in_incident=frozenset(lease.target for lease in held),
+        done=_done(drill, incident),
+        jobs_paused_in_incident=frozenset(lease.target for lease in paused),
         leases_left=_leases_left(drill),
         pages=far.pages(),
-        data={name: far.judge(name, since, until) for name in MOVING},
+        data={name: far.judge(name, since, until) for name in drill.played.resources},
         first_key=clean(first_key(drill.scenario.integration), "the first key").fingerprint,
-        keys=keys,
-        service_key=far.service_key(),
+        keys=far.keys(),
+        service_key=far.key_shown(f"{drill.world.service}/health"),
         restarts=far.restarts(),
         key_tested_at=tested,
         key_promoted_at=promoted,
-        consumers=1,
-        consumers_proven=sum(key["fingerprint"] == far.service_key() for key in keys),
+        consumers=_consumers(drill),
         requests_per_s=_rates(drill),
         synced_while_capped=_synced(drill, incident),
         held=tuple(sorted(drill.notes.get("held", ()))),
+        outside=Outside(**drill.shown),
         killed=drill.scenario.kill is not None
         and not (drill.world.home / "failpoints" / drill.scenario.kill).exists(),
         responders=incident.epoch,
@@ -91,10 +90,22 @@ def _job_states(drill: Drill) -> dict[str, str]:
     return {job.name: job.desired for job in listed}
 
 
+def _done(drill: Drill, incident: Incident) -> tuple[str, ...]:
+    """The runbook's actions that were carried out, in the order in which they were begun."""
+    with drill.watch.store.read() as session:
+        return tuple(s.name for s in steps.of_round(session, incident) if s.state is StepState.DONE)
+
+
 def _leases_left(drill: Drill) -> int:
     mine = drill.scenario.integration
     with drill.watch.store.read() as session:
         return sum(lease.integration == mine for lease in leases.active(session))
+
+
+def _consumers(drill: Drill) -> dict[str, str | None]:
+    """The key that each shows, asked for where Watchkeeper is told to ask."""
+    known = drill.watch.integration(drill.scenario.integration).integration.consumers
+    return {c.name: drill.far.key_shown(c.health_url, c.fingerprint_field) for c in known}
 
 
 def _rotation_times(
@@ -116,7 +127,7 @@ def _rates(drill: Drill) -> dict[str, float]:
     if "during" not in drill.notes:
         return {}
     return {
-        "before": round(_ours(drill.notes["before"]) / BEFORE.total_seconds(), 2),
+        "before": round(_ours(drill.shown["before"]["requests"]) / BEFORE.total_seconds(), 2),
         "during": round(_ours(drill.notes["during"]) / max(drill.notes["during_s"], 1.0), 2),
     }
 
@@ -126,7 +137,7 @@ def _ours(counted: dict[str, Any]) -> int:
 
 
 def _synced(drill: Drill, incident: Incident) -> int:
-    """Work orders that reached the sink while the cap was in force."""
+    """What the integration is for: records of it that reached the sink while the cap was in force."""
     since, until = drill.marks.get("mitigated"), incident.recovered_at
     if since is None or until is None:
         return 0
@@ -134,7 +145,7 @@ def _synced(drill: Drill, incident: Incident) -> int:
         rows = session.exec(
             select(RecordRow.record_id)
             .where(RecordRow.integration == incident.integration)
-            .where(RecordRow.resource == "workorders")
+            .where(RecordRow.resource == drill.played.main_job.resources[0])
             .where(col(RecordRow.written_at) > since, col(RecordRow.written_at) <= until)
         )
         return len(rows.all())
@@ -149,7 +160,7 @@ def _leaks(drill: Drill, witness: Witness) -> Iterable[str]:
     known = tuple(
         world / part for world in (home / "worlds").iterdir() for part in ("secrets", "sandbox")
     )
-    yield from find_leaks(values, home, known)
+    yield from find_leaks(values, home, known, drill.watch.store.close)
     for line in witness.arguments:
         if any(value in line for value in values):
             yield f"the arguments of a process: {line.split()[0]}"

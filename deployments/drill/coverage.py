@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from deployments.drill.cases.case import Case
-from deployments.drill.scenario import VENDOR, Scenario
+from deployments.drill.scenario import Scenario
 from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.model import Runbook
 
 PEOPLE_ONLY = "people only"
 NOTHING_TO_DO = "nothing to do"
-OTHER_VENDOR = "other vendor"
+OTHER_VENDOR = "drilled with another vendor"
 NO_FAULT = "no fault for it"
 NO_DRILL = "no drill yet"
 
@@ -50,35 +50,35 @@ def coverage(
 def _covered(
     runbook: Runbook, rule: CauseRule, scenarios: Collection[Scenario], cases: Collection[Case]
 ) -> Covered:
-    ours = runbook.vendor == VENDOR
-    drills = tuple(s.name for s in scenarios if ours and s.cause == rule.cause)
+    rehearsed = [scenario for scenario in scenarios if scenario.cause == rule.cause]
+    drills = tuple(s.name for s in rehearsed if s.vendor == runbook.vendor)
     showing = [case for case in cases if rule.cause in case.causes]
     return Covered(
         vendor=runbook.vendor,
         cause=rule.cause,
         drills=drills,
         cases=tuple(case.name for case in showing),
-        reason="" if drills else _reason(runbook, rule, showing),
+        reason="" if drills else _reason(runbook, rule, showing, bool(rehearsed)),
     )
 
 
-def _reason(runbook: Runbook, rule: CauseRule, showing: Iterable[Case]) -> str:
-    """What stands in the way first."""
+def _reason(runbook: Runbook, rule: CauseRule, showing: Iterable[Case], elsewhere: bool) -> str:
+    """What stands in the way first; `elsewhere`: another vendor is drilled in it."""
     acting = [name for name in rule.mitigations if runbook.mitigation(name).action != "escalate"]
     if not rule.mitigations:
         return NOTHING_TO_DO
     if not acting:
         return PEOPLE_ONLY
-    if runbook.vendor != VENDOR:
+    if elsewhere:
         return OTHER_VENDOR
-    return NO_DRILL if any(_plantable(case) for case in showing) else NO_FAULT
+    ours = [case for case in showing if case.vendor == runbook.vendor]
+    return NO_DRILL if any(_plantable(case) for case in ours) else NO_FAULT
 
 
 def _plantable(case: Case) -> bool:
-    """A drill can break the vendor, its status page and the wires; nothing else, and it reads no
-    metrics of our service."""
-    others = (case.service, case.record, case.measured, case.address != "usual")
-    return case.vendor == VENDOR and case.stored == "good" and not any(others)
+    """A drill can break the vendor, its status page, the wires and our service: neither what our
+    record or our store holds, nor where the vendor is believed to be."""
+    return case.stored == "good" and case.address == "usual" and not case.record
 
 
 def says(covered: Iterable[Covered]) -> Iterator[str]:

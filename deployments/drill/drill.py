@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from deployments.drill.expects import Moment
 from deployments.drill.far_side import FarSide
+from deployments.drill.played import Played, played
 from deployments.drill.scenario import Scenario
 from deployments.drill.world import World
 from watchkeeper.gaps import WindowState
@@ -23,7 +25,8 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Drill:
-    """One run of one scenario; `tell` gets a line for each thing that happens."""
+    """One run of one scenario; `tell` gets a line for each thing that happens. `shown`: what the
+    stand-ins showed at each moment."""
 
     scenario: Scenario
     world: World
@@ -33,6 +36,11 @@ class Drill:
     marks: dict[str, datetime] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
+    shown: dict[Moment, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def played(self) -> Played:
+        return played(self.scenario.vendor)
 
     @property
     def far(self) -> FarSide:

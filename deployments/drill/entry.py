@@ -1,44 +1,54 @@
-"""What integrations.yaml says of a world, and how the shipped runbook is changed for a drill."""
+"""What integrations.yaml says of a world, and how a shipped runbook is changed for a drill."""
 
 from __future__ import annotations
 
-import copy
 import os
-import sys
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-if TYPE_CHECKING:
-    from deployments.drill.world import World
+from deployments.drill.setup import SETTINGS, Setup, filled, merged
+from watchkeeper.runbook.model import Runbook
 
-# Each of these is rehearsed: seconds of good answers will do.
-REHEARSED = (
-    *("api_key_expired", "key_missing", "vendor_auth_down", "access_denied"),
-    *("vendor_outage", "vendor_hangs", "vendor_maintenance", "answered_by_another"),
-    *("intermittent_errors", "slow_vendor", "network_issue", "slow_network", "rate_limit_near"),
-)
-
-# What a drill changes in the shipped runbook: clocks run fast, and automation may act.
-OVERLAY: dict[str, Any] = {
+# Clocks run fast, and our own budget is ample.
+CLOCKS: dict[str, Any] = {
     "rate_limit": {"requests": 1000, "per": "10 s"},
     "detection": {"confirm_within": "1.5 s"},
     "verification": {"interval": "1 s", "give_up_after": "60 s"},
     "caps": {"approval_timeout": "5 min"},
-    "causes": {cause: {"soak": "2 s"} for cause in REHEARSED},
-    "resources": {
-        name: {"list_lag": "3 s", "overlap": "2 s"}
-        for name in ("workorders", "assets", "locations", "users")
-    },
-    "mitigations": {
-        "pause-all-jobs": {"autonomy": "auto"},
-        "pause-deferrable": {"autonomy": "auto"},
-        "emergency-rate-cap": {"autonomy": "auto"},
-        "rotate-key": {"autonomy": "approve"},
+}
+# Each cause is rehearsed: seconds of good answers will do.
+SOAK = {"soak": "2 s"}
+LISTS = {"list_lag": "3 s", "overlap": "2 s"}
+# Whatever is not named here acts by itself.
+AUTONOMY = {"rotate_key": "approve", "spread_keys": "propose"}
+UNITCTL = ["{python}", "-m", "watchkeeper.sandbox.unitctl"]
+CONSUMER: dict[str, Any] = {
+    "name": "integration-service",
+    "health_url": "{service}/health",
+    "runtime": {
+        "kind": "command",
+        "restart": [*UNITCTL, "restart", "--url", "{unit}"],
+        "replicas": [*UNITCTL, "replicas", "--url", "{unit}"],
+        "scale": [*UNITCTL, "scale", "{replicas}", "--url", "{unit}"],
     },
 }
+# How long a key that falls due is still good.
+LEFT = timedelta(hours=1)
+
+
+def overlay(runbook: Runbook) -> dict[str, Any]:
+    """What a drill changes in the runbook of its vendor."""
+    autonomy = {m.name: AUTONOMY.get(m.action, "auto") for m in runbook.mitigations}
+    return {
+        **CLOCKS,
+        "causes": {rule.cause: SOAK for rule in runbook.causes},
+        "resources": {resource.name: LISTS for resource in runbook.resources},
+        "mitigations": {name: {"autonomy": word} for name, word in autonomy.items()},
+    }
 
 
 def watch_only(path: Path, entries: Mapping[str, Any]) -> None:
@@ -48,47 +58,48 @@ def watch_only(path: Path, entries: Mapping[str, Any]) -> None:
     os.replace(draft, path)
 
 
-def entry(world: World, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """One integration of integrations.yaml; its files are named from the home that holds them."""
-    here = world.folder.relative_to(world.home)
-    restart = [sys.executable, "-m", "watchkeeper.sandbox.unitctl", "restart", "--url", world.unit]
+def fall_due(path: Path, now: datetime) -> None:
+    """Somebody writes down when the keys expire: it is time to replace them."""
+    entries = yaml.safe_load(path.read_text())["integrations"]
+    for one in entries.values():
+        one["credential"] |= {
+            "expires": (now + LEFT).isoformat(),
+            "warn_before": f"{LEFT.seconds} s",
+        }
+    watch_only(path, entries)
+
+
+def entry(
+    runbook: Runbook, setup: Setup, beyond: Mapping[str, Any], places: Mapping[str, str]
+) -> dict[str, Any]:
+    """One integration of integrations.yaml: the usual, with what its vendor and then its setup
+    says beyond that laid over it. `places`: see Setup; with `page` and `control`."""
+    said = merged(merged(_usual(runbook.vendor, setup.second_key), beyond), setup.entry)
+    said["overrides"] = merged(overlay(runbook), setup.overrides)
+    whole: dict[str, Any] = filled(said, places)
+    return whole
+
+
+def _usual(vendor: str, second_key: bool) -> dict[str, Any]:
     credential = {
-        "name": "maintainx-api-key",
-        "reference": f"file:{here / 'secrets' / 'maintainx.json'}",
+        "name": f"{vendor}-api-key",
+        "reference": f"file:{{here}}/secrets/{vendor}.json",
+        **({"second": "file:{here}/secrets/second.json"} if second_key else {}),
     }
-    if world.second_key:
-        credential["second"] = f"file:{here / 'secrets' / 'second.json'}"
     return {
-        "runbook": "maintainx",
+        "runbook": vendor,
         "sandbox": True,
-        "base_url": world.base_url,
-        "status_page_url": world.page_url,
-        "control_url": world.control_url,
+        "base_url": "{api}",
+        "status_page_url": "{page}",
+        "control_url": "{control}",
         "credential": credential,
-        "service": {"health_url": f"{world.service}/health"},
-        "consumers": [
-            {
-                "name": "integration-service",
-                "health_url": f"{world.service}/health",
-                "runtime": {"kind": "command", "restart": restart},
-            }
-        ],
+        "service": {"health_url": "{service}/health"},
+        **SETTINGS,
+        "consumers": [CONSUMER],
         "pager": {
             "kind": "pagerduty",
-            "routing_key": f"file:{here / 'secrets' / 'pager.json'}",
-            "base_url": world.pager,
-            "ca_file": str(here / "sandbox" / "pager-ca.pem"),
+            "routing_key": "file:{here}/secrets/pager.json",
+            "base_url": "{pager}",
+            "ca_file": "{here}/sandbox/pager-ca.pem",
         },
-        "overrides": _merged(OVERLAY, overrides),
     }
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = copy.deepcopy(dict(base))
-    for key, value in over.items():
-        inner = both.get(key)
-        if isinstance(inner, dict) and isinstance(value, Mapping):
-            both[key] = _merged(inner, value)
-        else:
-            both[key] = copy.deepcopy(value)
-    return both

@@ -1,4 +1,5 @@
-"""What the stand-ins say: the simulator, the pager, the service manager, the judge.
+"""Breaking and mending the stand-ins, and what they say: the simulator, the pager, our service and
+its manager, the judge.
 
 Nothing in here is Watchkeeper's own word; effects are counted where they arrive.
 """
@@ -37,18 +38,39 @@ class FarSide:
             self._vendor("POST", "/_sim/faults", fault)
         if scenario.wire is not None:
             self._wires(scenario.wire)
+        for fault in scenario.service_faults:
+            self._faults("POST", self.world.service, fault)
+        for fault in scenario.unit_faults:
+            self._faults("POST", self.world.unit, fault)
 
-    def mend_it(self) -> None:
+    def mend_it(self, scenario: Scenario) -> None:
         self._wires({"mode": "pass"})
         self._vendor("DELETE", "/_sim/faults")
         self._say("operational")
+        if scenario.unit_faults:
+            self._faults("DELETE", self.world.unit)
+        if scenario.service_faults:
+            self._mend_service()
+
+    def _mend_service(self) -> None:
+        """One that crashed is not there to be told: whoever is on duty starts it again."""
+        try:
+            self._faults("DELETE", self.world.service)
+        except httpx.TransportError:
+            httpx.post(f"{self.world.unit}/restart", timeout=30, trust_env=False)
+
+    @staticmethod
+    def _faults(method: str, where: str, body: dict[str, Any] | None = None) -> None:
+        url = f"{where}/_sim/faults"
+        httpx.request(method, url, json=body, timeout=5, trust_env=False).raise_for_status()
 
     def freeze(self) -> None:
         """No new records: from here the truth stands still and can be compared."""
         self._vendor("PUT", "/_sim/arrivals", {})
 
     def _say(self, state: str) -> None:
-        self._put(f"{self.world.status_page}/_sim/status", {"REST API": state})
+        component = self.world.played.page_component
+        self._put(f"{self.world.status_page}/_sim/status", {component: state})
 
     def _wires(self, behaviour: dict[str, Any]) -> None:
         for control in self.world.wires:
@@ -67,13 +89,35 @@ class FarSide:
         found: list[dict[str, Any]] = self._vendor("GET", "/_sim/keys")
         return found
 
-    def restarts(self) -> int:
-        state = httpx.get(f"{self.world.unit}/state", timeout=5, trust_env=False).json()
-        return int(state["restarts"])
+    def calls(self, fingerprint: str, since: datetime) -> list[dict[str, Any]]:
+        """What came with one key since then, oldest first, refused calls too."""
+        path = f"/_sim/keys/{fingerprint}/calls?since={_z(since)}"
+        found: list[dict[str, Any]] = self._vendor("GET", path)["calls"]
+        return found
 
-    def service_key(self) -> str | None:
-        health = httpx.get(f"{self.world.service}/health", timeout=5, trust_env=False).json()
-        shown = health.get("keyFingerprint")
+    def key_history(self) -> list[dict[str, Any]]:
+        """Each {time, event, fingerprint, accepted}: every change of the vendor's key table."""
+        found: list[dict[str, Any]] = self._vendor("GET", "/_sim/keys/history")["events"]
+        return found
+
+    def seen(self, url: str) -> dict[str, Any]:
+        """The JSON object at an address, whatever the status but 404; {} where there is none."""
+        try:
+            reply = httpx.get(url, timeout=5, trust_env=False)
+            found = reply.json()
+        except (httpx.HTTPError, ValueError):
+            return {}
+        there = isinstance(found, dict) and reply.status_code != httpx.codes.NOT_FOUND
+        return found if there else {}
+
+    def restarts(self) -> int:
+        """Those that took place: a manager may say so of one that did not."""
+        history = self.seen(f"{self.world.unit}/state")["history"]
+        return sum(one["came"] == "restarted" for one in history)
+
+    def key_shown(self, health_url: str, field: str = "keyFingerprint") -> str | None:
+        """The fingerprint of the key that a service says it holds, however sick it is."""
+        shown = self.seen(health_url).get(field)
         return shown if isinstance(shown, str) else None
 
     def pages(self) -> dict[str, Any]:

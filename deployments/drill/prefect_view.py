@@ -55,6 +55,17 @@ class PrefectView:
             return False
         return True
 
+    def deploy(self, deployment: str) -> None:
+        """A job of somebody else's on the same server, such as `export/nightly`: it never runs."""
+        flow, _, name = deployment.partition("/")
+        found = self._ask("/flows/", {"name": flow})
+        self._ask("/deployments/", {"name": name, "flow_id": found["id"], "paused": False})
+
+    def schedule(self, deployment: str) -> str:
+        """Whether its switch in the UI is on: `running`, or `paused`."""
+        found = self._get(f"/deployments/name/{deployment}")
+        return "paused" if found["paused"] else "running"
+
     def under_way(self) -> set[str]:
         """The runs that have a process now, or will have one at once."""
         states = {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}

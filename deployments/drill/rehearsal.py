@@ -1,68 +1,93 @@
-"""From calm to calm: set the fault, let Watchkeeper work, let the world stand still."""
+"""From calm to calm: begin it, let Watchkeeper work, let the world stand still."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
 from deployments.drill.drill import Drill
+from deployments.drill.entry import fall_due
+from deployments.drill.outside import look
+from deployments.drill.played import LIST_LAG_S
 from deployments.drill.prefect_view import PrefectView
-from deployments.drill.scenario import ALL_JOBS
-from deployments.drill.supervision import program
-from deployments.drill.world import BEFORE, VENDOR
-from watchkeeper.errors import WatchkeeperError
+from deployments.drill.setup import filled
+from deployments.drill.supervision import command
 from watchkeeper.incident import State
 from watchkeeper.performing.reporting import report_is_final
 from watchkeeper.store import leases, watermarks
 
+# How far back from the fault the simulator is asked what was usual.
+BEFORE = timedelta(seconds=15)
 CALM_S = 60.0
 INCIDENT_S = 170.0
-CATCH_UP_S = 60.0
-RESOURCES = frozenset({"workorders", "assets", "locations", "users"})
+CATCH_UP_S, TIMES = 120.0, 6
 
 
 def rehearse(drill: Drill, view: PrefectView) -> None:
-    sync_now(drill, view, ALL_JOBS)
+    sync_now(drill, view, drill.played.jobs)
     if not drill.wait("the first syncs", CALM_S, lambda: _calm(drill)):
         return
     drill.say("calm: every resource has been synced once")
-    _break(drill, view)
-    if drill.scenario.cleared_after_s is not None:
-        _last(drill, view, drill.scenario.cleared_after_s)
+    _begin(drill, view)
+    _while_it_lasts(drill, view)
     drill.wait("the recovery", INCIDENT_S, lambda: drill.has_reached(State.RESOLVED))
     drill.mark("recovered")
     drill.wait("the incident to close", INCIDENT_S, lambda: drill.has_reached(State.CLOSED))
     drill.mark("closed")
+    for words in drill.scenario.told_after:
+        _told(drill, words)
     _stand_still(drill, view)
     drill.wait("the report", CATCH_UP_S, lambda: _reported(drill))
+    drill.shown["after"] = look(drill, view, drill.mark("closed"))
 
 
-def _break(drill: Drill, view: PrefectView) -> None:
+def _begin(drill: Drill, view: PrefectView) -> None:
     scenario = drill.scenario
     if scenario.kill:
         (drill.world.home / "failpoints" / scenario.kill).touch()
-    fault_at = drill.mark("fault")
-    drill.notes["before"] = drill.far.requests(fault_at - BEFORE)
+    drill.shown["before"] = look(drill, view, datetime.now(UTC) - BEFORE)
+    drill.mark("fault")
     drill.far.break_it(scenario)
-    planted = [*scenario.faults, *([scenario.wire] if scenario.wire else [])]
-    drill.say(f"FAULT: {', '.join(map(json.dumps, planted))}")
+    if scenario.falls_due:
+        fall_due(drill.world.integrations, drill.mark("fault"))
+    if scenario.planted:
+        drill.say(f"FAULT: {', '.join(map(json.dumps, scenario.planted))}")
     if scenario.floods:
         sync_now(drill, view, frozenset({scenario.floods}))
+    for words in scenario.told:
+        _told(drill, words)
 
 
-def _last(drill: Drill, view: PrefectView, for_s: float) -> None:
-    """The harm goes on for a while under the mitigation; then the vendor mends itself."""
-    drill.wait("the mitigation", INCIDENT_S, lambda: drill.has_reached(State.MITIGATED))
-    drill.mark("mitigated")
-    time.sleep(for_s)
+def _told(drill: Drill, words: tuple[str, ...]) -> None:
+    """What a person says, in the order they say it: an incident must be there to be named."""
+    if any("{incident}" in word for word in words):
+        drill.wait("an incident to speak of", INCIDENT_S, lambda: bool(drill.incidents()))
+    named = {"integration": drill.scenario.integration, "now": f"{drill.mark('fault'):%FT%TZ}"}
+    if found := drill.incidents():
+        named["incident"] = f"INC-{found[0].id}"
+    said = [str(filled(word, named)) for word in words]
+    command(drill.world, *said)
+    drill.say(f"TOLD: watchkeeper {' '.join(said)}")
+
+
+def _while_it_lasts(drill: Drill, view: PrefectView) -> None:
+    """What is in force is seen once the mitigation stands; where the world mends itself, it goes on
+    for a while before it does."""
+    scenario = drill.scenario
+    if not drill.wait("the mitigation", INCIDENT_S, lambda: drill.has_reached(State.MITIGATED)):
+        return
+    mitigated = drill.mark("mitigated")
+    drill.shown["early"] = look(drill, view, mitigated)
+    time.sleep(scenario.cleared_after_s or 0.0)
     drill.notes["held"] = _held(drill)
+    drill.shown["lasting"] = look(drill, view, mitigated)
     drill.say(f"held: {', '.join(drill.notes['held']) or 'nothing'}")
-    if drill.scenario.goes_on:
+    if scenario.goes_on:
         _sync_under_cap(drill, view)
-    drill.far.mend_it()
-    drill.say("the vendor is well again")
+    if scenario.cleared_after_s is not None:
+        drill.far.mend_it(scenario)
+        drill.say("what was broken is well again")
 
 
 def _held(drill: Drill) -> list[str]:
@@ -74,12 +99,15 @@ def _held(drill: Drill) -> list[str]:
 def _stand_still(drill: Drill, view: PrefectView) -> None:
     drill.far.freeze()
     drill.say("the world stands still; the syncs catch up")
-    settled = drill.mark("frozen") + timedelta(seconds=VENDOR["list_lag_s"] + 0.5)
+    settled = drill.mark("frozen") + timedelta(seconds=LIST_LAG_S + 0.5)
     drill.wait("the vendor's lists", CATCH_UP_S, lambda: datetime.now(UTC) > settled)
-    for _ in range(3):
-        # A run that was at it before the lists caught up keeps a new one away.
-        sync_now(drill, view, ALL_JOBS - {drill.scenario.paused_by_person or ""})
-        if drill.wait("the syncs to catch up", CATCH_UP_S / 3, lambda: _caught_up(drill, settled)):
+    for _ in range(TIMES):
+        # A run that was at it before the lists caught up keeps a new one away; on a busy machine
+        # each takes its time.
+        sync_now(drill, view, drill.played.jobs - {drill.scenario.paused_by_person or ""})
+        if drill.wait(
+            "the syncs to catch up", CATCH_UP_S / TIMES, lambda: _caught_up(drill, settled)
+        ):
             break
 
 
@@ -87,25 +115,26 @@ def _calm(drill: Drill) -> bool:
     paused, name = drill.scenario.paused_by_person, drill.scenario.integration
     with drill.watch.store.read() as session:
         done = {mark.resource for mark in watermarks.listed(session, name)}
-    if paused and not drill.notes.get("asked_to_pause") and {"locations", "users"} <= done:
+    if paused and not drill.notes.get("asked_to_pause") and drill.played.moved_by(paused) <= done:
         drill.notes["asked_to_pause"] = True
-        _command(drill, "job", "pause", name, paused, "--by", "ada", "--reason", "month end")
+        command(drill.world, "job", "pause", name, paused, "--by", "ada", "--reason", "month end")
         drill.say(f"a person pauses {paused}")
-    return done >= RESOURCES
+    return done >= set(drill.played.resources)
 
 
 def _sync_under_cap(drill: Drill, view: PrefectView) -> None:
-    """The critical sync goes on under the cap: what it moves, and what the simulator counts of it."""
+    """The main sync goes on under the cap: what it moves, and what the simulator counts of it."""
     began = datetime.now(UTC)
-    view.run("sync/workorder-sync")
+    view.run(f"sync/{drill.played.main_job.name}")
     drill.wait("a critical sync under the cap", CATCH_UP_S, lambda: _walked(drill, began))
     drill.notes["during"] = drill.far.requests(began)
     drill.notes["during_s"] = (datetime.now(UTC) - began).total_seconds()
 
 
 def _walked(drill: Drill, since: datetime) -> bool:
+    resource = drill.played.main_job.resources[0]
     with drill.watch.store.read() as session:
-        mark = watermarks.get(session, drill.scenario.integration, "workorders")
+        mark = watermarks.get(session, drill.scenario.integration, resource)
     return mark is not None and mark.walked_at > since
 
 
@@ -121,20 +150,7 @@ def _reported(drill: Drill) -> bool:
 
 def _caught_up(drill: Drill, settled: datetime) -> bool:
     """A walk of each running job that began after the world stood still and its lists caught up."""
-    resting = {"locations", "users"} if drill.scenario.paused_by_person else set()
+    resting = drill.played.moved_by(drill.scenario.paused_by_person)
     with drill.watch.store.read() as session:
         marks = watermarks.listed(session, drill.scenario.integration)
     return all(mark.walked_at > settled for mark in marks if mark.resource not in resting)
-
-
-def _command(drill: Drill, *words: str) -> None:
-    done = subprocess.run(
-        [*program(), *words],
-        env=drill.world.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode:
-        raise WatchkeeperError(f"`watchkeeper {' '.join(words)}` failed: {done.stderr.strip()}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployments.drill.facts import Facts
 from deployments.drill.scenario import Scenario
-from deployments.drill.score import Facts
 from watchkeeper.incident import Milestone
 
 
@@ -27,7 +27,6 @@ def result(
         for what in ("expected", "present", "missing", "duplicates", "stale", "touched_since")
     }
     alerts = facts.pages.get("incidents", {})
-    active = {key["fingerprint"] for key in facts.keys if key["state"] == "active"}
     return {
         "scenario": scenario.name,
         "passed": not wrong,
@@ -56,13 +55,17 @@ def result(
         if scenario.paused_by_person and facts.job_states.get(scenario.paused_by_person) == "paused"
         else [],
         "leases_left": facts.leases_left,
+        "held": list(facts.held),
+        "effects": [
+            {"says": one.says, "kept": not one.wrong(facts.outside)} for one in scenario.expects
+        ],
         "pages": {
             "alerts": sum(one["alerts"] for one in alerts.values()),
             "resolved": sum(one["state"] == "resolved" for one in alerts.values()),
         },
         "responders": facts.responders,
         "restarts": facts.restarts,
-        "old_key_alive": facts.first_key in active if scenario.rotates else None,
+        "old_key_alive": facts.first_key in facts.active_keys if scenario.rotates else None,
         "page_after_s": _page_after_s(facts),
         "off_loopback": list(facts.off_loopback),
         "key_found_in": list(facts.leaks),

@@ -6,23 +6,25 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deployments.drill.collect import collect
 from deployments.drill.drill import Drill, Tell
-from deployments.drill.entry import OVERLAY, watch_only
+from deployments.drill.entry import AUTONOMY, CLOCKS, LISTS, SOAK, watch_only
+from deployments.drill.facts import Facts
+from deployments.drill.played import played
 from deployments.drill.prefect_view import PrefectView
 from deployments.drill.rehearsal import rehearse
 from deployments.drill.result import result
 from deployments.drill.scenario import Scenario
-from deployments.drill.score import Facts, failures
+from deployments.drill.score import failures
 from deployments.drill.sealing import Witness
-from deployments.drill.supervision import Supervisor, start_person
+from deployments.drill.supervision import Supervisor, start_people
 from deployments.drill.timing import waits
-from deployments.drill.world import Setup, World, running_world
+from deployments.drill.world import World, running_world
 from watchkeeper.performing.watch import Watch, open_watch
 from watchkeeper.settings import Settings
 
@@ -64,7 +66,8 @@ def run_drills(
     """
     named = scenarios[0].name if len(scenarios) == 1 else f"{len(scenarios)}-drills"
     place = f"{named}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    tell(f"clocks and autonomy of a drill: {json.dumps(OVERLAY)}")
+    tell(f"clocks of a drill: {json.dumps({**CLOCKS, 'causes': SOAK, 'resources': LISTS})}")
+    tell(f"autonomy of a drill: auto; {json.dumps(AUTONOMY)}")
     results: list[dict[str, Any]] = []
     while len(results) < len(scenarios):
         if results:
@@ -116,11 +119,7 @@ def _run(stage: Stage, scenario: Scenario, last: bool) -> dict[str, Any]:
 
 
 def _rehearsed(stage: Stage, scenario: Scenario, last: bool) -> Rehearsed:
-    setup = Setup(
-        overrides=scenario.overrides,
-        second_key=scenario.second_key,
-        wired=scenario.wire is not None,
-    )
+    setup = replace(scenario.setup, wired=scenario.setup.wired or scenario.wire is not None)
     folder, began = stage.folder(scenario), time.monotonic()
     with (
         Witness() as witness,
@@ -130,9 +129,11 @@ def _rehearsed(stage: Stage, scenario: Scenario, last: bool) -> Rehearsed:
             stage.tell("  not watched: without /proc nobody sees where its processes connect")
         stage.watch.registered(scenario.integration)
         drill = Drill(scenario, world, stage.watch, stage.tell, began)
-        view, goes_on = stage.up.serving(), False
+        view, goes_on = stage.up.serving(played(scenario.vendor).main_job.name), False
         try:
-            start_person(world)
+            start_people(world, scenario.people)
+            for job in setup.deploys:
+                view.deploy(job)
             rehearse(drill, view)
             facts = collect(drill, view, witness)
             wrong = failures(scenario, facts)

@@ -25,9 +25,26 @@ def spellings(value: str) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys([raw, raw.hex().encode(), quote(value, safe="").encode(), *coded]))
 
 
-def find_leaks(values: Iterable[str], folder: Path, known: tuple[Path, ...]) -> list[str]:
-    """Files below `folder`, `known` places apart, that hold one of the values in any spelling."""
+def find_leaks(
+    values: Iterable[str],
+    folder: Path,
+    known: tuple[Path, ...],
+    let_go: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Files below `folder`, `known` places apart, that hold one of the values in any spelling.
+
+    Whoever closes a file loses all locks that this process has on it: a connection of ours to an
+    SQLite database in there would not be reckoned with from then on, and see nothing new once the
+    others have gone. `let_go` closes such connections, after the files were read.
+    """
     wanted = [s for value in values for s in spellings(value)]
+    try:
+        return _holding(wanted, folder, known)
+    finally:
+        let_go()
+
+
+def _holding(wanted: list[bytes], folder: Path, known: tuple[Path, ...]) -> list[str]:
     return [
         str(path.relative_to(folder))
         for path in sorted(folder.rglob("*"))

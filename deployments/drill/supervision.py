@@ -1,4 +1,4 @@
-"""`watchkeeper up` for one drill after another, and the person who is there while one goes on."""
+"""`watchkeeper up` for one drill after another, and the people who are there while one goes on."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from deployments.drill.prefect_view import PrefectView
-from deployments.drill.world import World, environment
+from deployments.drill.scenario import Duties
+from deployments.drill.surroundings import environment
+from deployments.drill.world import World
 from watchkeeper.errors import WatchkeeperError
 
 READY_S = 90.0
 STOP_S = 40.0
+COMMAND_S = 60.0
 POLL_S = 0.1
-# Served once an integration is watched that has such a job.
-SERVED = "sync/workorder-sync"
 
 
 def program() -> list[str]:
@@ -47,15 +48,16 @@ class Supervisor:
     ) -> None:
         self.stop()
 
-    def serving(self) -> PrefectView:
-        """What Prefect says. An integration must be watched by now: its jobs are what is served.
+    def serving(self, job: str) -> PrefectView:
+        """What Prefect says. An integration with this job must be watched by now: `up` serves the
+        jobs that there are as it starts.
 
         Raises WatchkeeperError with the end of the log where `up` does not come up.
         """
-        if self._view is not None and self._alive() and self._view.deploys(SERVED):
+        if self._view is not None and self._alive() and self._view.deploys(f"sync/{job}"):
             return self._view
         if self._child is not None:
-            self.tell("  `up` or its server has died: from here on there is a new one")
+            self.tell(f"  `up` has died or does not serve {job}: from here on there is a new one")
             self.stop()
         api = self._start()
         self.tell(f"  up: {api.removesuffix('/api')}")
@@ -104,17 +106,34 @@ class Supervisor:
         return str(json.loads(ready.read_text())["api"])
 
 
-def start_person(world: World) -> None:
-    """Woken by this world's pager; looks after this world's incidents only."""
-    told = {
-        "name": "ada",
-        "program": program(),
-        "env": world.environment(),
-        "integration": world.integration,
-        "vendor": world.vendor,
-        "pager": world.pager,
-        "pager_ca": str(world.pager_ca),
-    }
-    config = world.folder / "sandbox" / "person.json"
-    config.write_text(json.dumps(told))
-    world.processes.start(["person", "--config", str(config)])
+def start_people(world: World, people: Sequence[Duties]) -> None:
+    """Woken by this world's pager; they look after this world's incidents only."""
+    for duties in people:
+        told = {
+            **duties.told(),
+            "program": program(),
+            "env": world.environment(),
+            "integration": world.integration,
+            "vendor": world.vendor,
+            "unit": world.unit,
+            "pager": world.pager,
+            "pager_ca": str(world.pager_ca),
+        }
+        config = world.folder / "sandbox" / f"person-{duties.name}.json"
+        config.write_text(json.dumps(told))
+        world.processes.start(["person", "--config", str(config)])
+
+
+def command(world: World, *words: str) -> str:
+    """What a person types, and what it prints. Raises WatchkeeperError where it fails."""
+    done = subprocess.run(
+        [*program(), *words],
+        env=world.environment(),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+    if done.returncode:
+        raise WatchkeeperError(f"`watchkeeper {' '.join(words)}` failed: {done.stderr.strip()}")
+    return done.stdout

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlmodel import col, select
 
 from deployments.drill.drill import Drill
+from deployments.drill.facts import Facts
 from deployments.drill.prefect_view import Start
-from deployments.drill.score import Facts
 from watchkeeper.store.tables import ApprovalRow
 
 

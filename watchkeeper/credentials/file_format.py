@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from watchkeeper.credentials.protocols import Stage
-from watchkeeper.credentials.secret import clean
+from watchkeeper.credentials.secret import clean, spaced
 from watchkeeper.credentials.versions import STAGES, Held, Stages
 from watchkeeper.errors import UserError
 
@@ -51,7 +51,8 @@ def _held(entry: object, stage: Stage, reference: str) -> Held | None:
     if not isinstance(value, str) or since is None:
         raise UserError(f"{where} lacks its value or its aware `since`; restore the file")
     number = fields.get("version")
-    return Held(clean(value, where), number if type(number) is int else 0, since)
+    number = number if type(number) is int else 0
+    return Held(clean(value, where), number, since, spaced(value))
 
 
 def _instant(value: object) -> datetime | None:

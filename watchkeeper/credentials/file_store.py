@@ -15,10 +15,11 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from watchkeeper.credentials import file_format, versions
-from watchkeeper.credentials.protocols import Stage, Version
+from watchkeeper.credentials.protocols import Stage, StoredKey, Version
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.credentials.versions import Stages
 from watchkeeper.errors import UserError
+from watchkeeper.vendor.strict_json import BadBody, loads
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -38,6 +39,16 @@ class FileStore:
     def versions(self) -> list[Version]:
         return self._load().versions()
 
+    def stored(self) -> StoredKey:
+        """Raises UserError, too, where two readers could take different keys from the file."""
+        text = self._text()
+        stages = file_format.parse(text, self.reference)
+        try:
+            loads(text)
+        except BadBody as error:
+            raise UserError(f"{self.reference}: {error}; restore it") from None
+        return stages.stored(self.reference)
+
     def offer(self, secret: Secret, replace: bool = False) -> str:
         self._change(
             lambda stages: versions.offered(stages, secret, replace, self.now(), self.reference)
@@ -56,10 +67,13 @@ class FileStore:
         self._change(lambda stages: versions.rolled_back(stages, self.now(), self.reference))
 
     def _load(self) -> Stages:
+        return file_format.parse(self._text(), self.reference)
+
+    def _text(self) -> bytes:
         text = self._read_text()
         if text is None:
-            raise UserError(f"{self.reference} does not exist; offer a key to make it")
-        return file_format.parse(text, self.reference)
+            raise versions.missing(self.reference)
+        return text
 
     def _change(self, move: Callable[[Stages], Stages]) -> None:
         with self._lock():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -18,18 +20,38 @@ class Version(NamedTuple):
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What can be told of a current key without showing any of it.
+
+    `spaced`: as it is stored it has white space at its ends, which we leave out and others may
+    send. `others`: the fingerprints of the store's other keys, by stage.
+    """
+
+    fingerprint: str
+    length: int
+    spaced: bool
+    others: Mapping[str, str]
+
+
 class SecretSource(Protocol):
-    """Holds one key."""
+    """Holds one key. Reading one that is far away blocks: not for the event loop's thread."""
 
     def read(self) -> Secret:
-        """Raises UserError naming the reference when there is none, or none that can be used."""
+        """Raises UserError naming the reference when there is none, or none that can be used;
+        Transient where asking again may help."""
+
+    def stored(self) -> StoredKey:
+        """The same, told; the store is read once. Raises what `read` raises."""
 
 
 class RotatableStore(Protocol):
     """Holds a key in up to three stages, so that one can be replaced without a gap.
 
-    Each change is atomic and durable before it returns. All raise UserError naming the reference
-    when the store cannot be used.
+    Each change is durable before it returns, and leaves a current key in place at every instant.
+    Where it takes several calls, whoever died between two of them and makes it again completes it.
+    All raise UserError naming the reference when the store cannot be used, and Transient where
+    asking again may help. One that is far away blocks: not for the event loop's thread.
     """
 
     def read(self, stage: Stage = "current") -> Secret | None: ...
@@ -54,6 +76,9 @@ class RotatableStore(Protocol):
 
         Raises Permanent when there is no previous key, or when another key is pending.
         """
+
+    def stored(self) -> StoredKey:
+        """What can be told of the current key and of the others, from one look at the store."""
 
     def versions(self) -> list[Version]:
         """Current, pending, previous: those that there are, in this order."""

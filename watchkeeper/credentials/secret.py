@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 from watchkeeper.errors import UserError
 
 LONGEST: Final = 8192
+_AROUND: Final = " \t\r\n"
 
 
 class Secret:
@@ -30,6 +31,11 @@ class Secret:
         object.__setattr__(self, "_Secret__value", value)
         mark = hashlib.sha256(value.encode("ascii")).hexdigest()[:8]
         object.__setattr__(self, "fingerprint", mark)
+
+    @property
+    def length(self) -> int:
+        """How many characters it has."""
+        return len(self.__value)
 
     def reveal(self) -> str:
         return self.__value
@@ -61,11 +67,16 @@ def clean(text: str | bytes, reference: str) -> Secret:
     Raises UserError naming the reference, never what was found there.
     """
     value = text.decode("latin-1") if isinstance(text, bytes) else text
-    stripped = value.strip(" \t\r\n")
+    stripped = value.strip(_AROUND)
     fault = _fault(stripped)
     if fault is not None:
         raise UserError(f"the secret at {reference} {fault}; store it again, the key alone")
     return Secret(stripped)
+
+
+def spaced(text: str) -> bool:
+    """Whether there is white space at its ends, which `clean` leaves out and others may send."""
+    return text != text.strip(_AROUND)
 
 
 def _fault(value: str) -> str | None:

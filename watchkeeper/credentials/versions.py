@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from watchkeeper.credentials.protocols import Stage, Version
+from watchkeeper.credentials.protocols import Stage, StoredKey, Version
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Permanent, UserError
 
@@ -17,11 +17,15 @@ STAGES: tuple[Stage, ...] = ("current", "pending", "previous")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A key, its number in the store's history, and since when it has had its stage."""
+    """A key, its number in the store's history, and since when it has had its stage.
+
+    `spaced`: the stored text has white space at its ends.
+    """
 
     secret: Secret
     number: int
     since: datetime
+    spaced: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -41,8 +45,25 @@ class Stages:
         held = ((stage, self.at(stage)) for stage in STAGES)
         return [Version(stage, key.fingerprint, key.since) for stage, key in held if key]
 
+    def stored(self, where: str) -> StoredKey:
+        """The current key as it may be told. Raises UserError where there is none."""
+        if self.current is None:
+            raise no_current(where)
+        others: dict[str, str] = {v.stage: v.fingerprint for v in self.versions()}
+        del others["current"]
+        secret = self.current.secret
+        return StoredKey(secret.fingerprint, secret.length, self.current.spaced, others)
+
     def next_number(self) -> int:
         return 1 + max((key.number for stage in STAGES if (key := self.at(stage))), default=0)
+
+
+def no_current(where: str) -> UserError:
+    return UserError(f"{where} holds no current key: watchkeeper key offer puts one in")
+
+
+def missing(where: str) -> UserError:
+    return UserError(f"{where} does not exist; offer a key to make it")
 
 
 def offered(stages: Stages, secret: Secret, replacing: bool, now: datetime, where: str) -> Stages:

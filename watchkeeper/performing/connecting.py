@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from watchkeeper.credentials.reading import ask_store, unreachable
 from watchkeeper.credentials.references import open_source
-from watchkeeper.errors import UserError
+from watchkeeper.errors import Transient, UserError
 from watchkeeper.evidence import Outcome, Reading
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.health_probe import service_readings, status_page_reading
@@ -37,7 +38,7 @@ async def connect(watch: Watch, watched: Watched, most: int = MOST_REQUESTS) -> 
     budget what a first page did not show. Read-only; needs no Prefect server."""
     async with client_of(watch, watched, "probe") as client:
         on = Trial(watch, watched, client, Budget(most))
-        on.put(_key(on))
+        on.put(await _key(on))
         await _try(on)
     return Connection(watched.name, on.budget.spent, most, tuple(on.checks.values()))
 
@@ -61,12 +62,14 @@ async def _try(on: Trial) -> None:
     on.put(clock_check(skews_s, book.thresholds.clock_skew))
 
 
-def _key(on: Trial) -> Check:
+async def _key(on: Trial) -> Check:
     reference = on.watched.integration.credential.reference
     try:
-        secret = open_source(reference, on.watch.secrets_base).read()
+        secret = await ask_store(reference, open_source(reference, on.watch.secrets_base).read)
     except UserError as error:
         return fails("key", str(error), f"put one in: watchkeeper key offer {on.watched.name}")
+    except Transient as error:
+        return fails("key", unreachable(error), "can this machine reach it? look again")
     return works("key", f"{reference} holds one, {secret.fingerprint}")
 
 

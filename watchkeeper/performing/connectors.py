@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from typing import Any
 
+from watchkeeper.controls import ServiceSettings
+from watchkeeper.controls.opening import open_settings
 from watchkeeper.credentials.protocols import RotatableStore
 from watchkeeper.credentials.references import open_rotatable, open_source
+from watchkeeper.errors import UserError
 from watchkeeper.pagers import Pager
 from watchkeeper.pagers.pagerduty import PagerDuty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Consumer, Watched
 from watchkeeper.runtimes import Runtime
-from watchkeeper.runtimes.command import CommandRestart
+from watchkeeper.runtimes.acting import open_acting
+from watchkeeper.schedulers import JobScheduler
+from watchkeeper.schedulers.opening import open_scheduler
 from watchkeeper.sinks import Sink
 from watchkeeper.sinks.store import StoreSink
 from watchkeeper.vendor.client import KeyChoice, VendorClient, vendor_client
@@ -35,8 +42,28 @@ def sink_of(watch: Watch, watched: Watched) -> Sink:
     return StoreSink(watch, watched.name)
 
 
-def runtime_of(consumer: Consumer) -> Runtime:
-    return CommandRestart(consumer.runtime)
+def runtime_of(watch: Watch, consumer: Consumer) -> Runtime:
+    return open_acting(consumer.runtime, watch.secrets_base, watch.now)
+
+
+def settings_of(watch: Watch, watched: Watched) -> ServiceSettings:
+    """Raises UserError where the integration names none."""
+    spec = watched.integration.settings
+    if spec is None:
+        raise UserError(f"{watched.name} has no settings in integrations.yaml any more")
+    return open_settings(spec, watch.secrets_base)
+
+
+def scheduler_of(watch: Watch, watched: Watched, name: str) -> JobScheduler:
+    """What runs a job of the integration's own. Raises UserError where it has no such job."""
+    job = next((j for j in watched.integration.jobs if j.name == name), None)
+    if job is None:
+        raise UserError(f"{watched.name} has no scheduled job {name!r} any more")
+    return open_scheduler(job.scheduler, watch.secrets_base, watch.now, SCHEDULERS)
+
+
+# Kinds of schedulers that are beyond this package: whoever starts the process fills them in.
+SCHEDULERS: dict[str, Callable[[Any], JobScheduler]] = {}
 
 
 def keys_of(watch: Watch, watched: Watched) -> RotatableStore:

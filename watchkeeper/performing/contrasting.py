@@ -8,15 +8,18 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from watchkeeper.contrasts import Contrast
+from watchkeeper.credentials.reading import ask_store, unreachable
 from watchkeeper.credentials.references import open_rotatable
-from watchkeeper.errors import UserError, WatchkeeperError
+from watchkeeper.credentials.secret import Secret
+from watchkeeper.errors import Transient, UserError, WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.fetching import fetch_json
 from watchkeeper.performing.connectors import client_of
-from watchkeeper.performing.endpoint_probe import LARGEST, PATIENCE, ask, try_key
+from watchkeeper.performing.endpoint_probe import LARGEST, PATIENCE, ask
+from watchkeeper.performing.key_probe import blank_of, not_asked, try_key
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.vendor.client import KeyChoice
+from watchkeeper.vendor.client import STORE_SHARE, KeyChoice
 
 AGAIN = "again"
 HEAD_START = 0.4
@@ -24,7 +27,6 @@ HEAD_START = 0.4
 _KEYS: dict[str, KeyChoice] = {
     "no_key": None,
     "made_up_key": "made_up",
-    "other_key": "pending",
     "second_key": "second",
 }
 
@@ -33,23 +35,24 @@ async def contrast_readings(
     watch: Watch, watched: Watched, chosen: tuple[Contrast, ...], deadline_s: float
 ) -> tuple[Reading, ...]:
     """A contrast that is not possible here, such as a key that nobody has offered, is left out; one
-    that got no turn in our budget is unknown, and says so.
+    that got no turn in our budget, or whose key cannot be read, is unknown, and says so.
 
     What can prove something goes first; repeats wait for it, but for no more than a part of the
     deadline: what hangs must not keep them back.
     """
     ends = time.monotonic() + deadline_s
-    possible = [c for c in chosen if _possible(watch, watched, c)]
+    possible = [c for c in chosen if _possible(watched, c)]
     first = [c for c in possible if c.varies != AGAIN]
     asking = [asyncio.ensure_future(_one(watch, watched, c, deadline_s)) for c in first]
     if asking:
         await asyncio.wait(asking, timeout=deadline_s * HEAD_START)
     left_s = max(ends - time.monotonic(), 0.1)
     repeats = (_one(watch, watched, c, left_s) for c in possible if c.varies == AGAIN)
-    return tuple(await asyncio.gather(*asking, *repeats))
+    found = await asyncio.gather(*asking, *repeats)
+    return tuple(reading for reading in found if reading is not None)
 
 
-def _possible(watch: Watch, watched: Watched, contrast: Contrast) -> bool:
+def _possible(watched: Watched, contrast: Contrast) -> bool:
     credential = watched.integration.credential
     if contrast.varies == "second_key":
         return credential.second is not None
@@ -57,28 +60,54 @@ def _possible(watch: Watch, watched: Watched, contrast: Contrast) -> bool:
         return watched.direct_url is not None
     if contrast.varies == "description":
         return watched.runbook.description is not None
-    if contrast.varies != "other_key":
-        return True
-    try:
-        store = open_rotatable(credential.reference, watch.secrets_base)
-        return store.read("pending") is not None
-    except UserError:
-        return False
+    return True
 
 
 def _one(
     watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float
-) -> Awaitable[Reading]:
+) -> Awaitable[Reading | None]:
+    if contrast.varies == "other_key":
+        return _other_key(watch, watched, contrast, deadline_s)
     if contrast.varies in _KEYS:
-        key, name = _KEYS[contrast.varies], contrast.varies
-        return try_key(
-            watch, watched, key, name, contrast.path, of=contrast.of, deadline_s=deadline_s
-        )
+        return _with_key(watch, watched, contrast, _KEYS[contrast.varies], deadline_s)
     if contrast.varies == "direct":
         return _direct(watch, watched, contrast, deadline_s)
     if contrast.varies == "description":
         return _described(watch, watched, contrast, deadline_s)
     return _again(watch, watched, contrast, deadline_s)
+
+
+async def _other_key(
+    watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float
+) -> Reading | None:
+    """None where nobody has offered one."""
+    ends = time.monotonic() + deadline_s
+    try:
+        offered = await _offered(watch, watched, deadline_s * STORE_SHARE)
+    except UserError:
+        return None
+    except Transient as error:
+        blank = blank_of(watch, contrast.varies, contrast.path, contrast.of)
+        return not_asked(blank, unreachable(error))
+    if offered is None:
+        return None
+    return await _with_key(watch, watched, contrast, offered, ends - time.monotonic())
+
+
+async def _offered(watch: Watch, watched: Watched, within_s: float) -> Secret | None:
+    reference = watched.integration.credential.reference
+    store = open_rotatable(reference, watch.secrets_base)
+    return await ask_store(reference, lambda: store.read("pending"), within_s)
+
+
+async def _with_key(
+    watch: Watch, watched: Watched, contrast: Contrast, key: KeyChoice, deadline_s: float
+) -> Reading:
+    name, path, of = contrast.varies, contrast.path, contrast.of
+    try:
+        return await try_key(watch, watched, key, name, path, of=of, deadline_s=deadline_s)
+    except UserError as error:
+        return not_asked(blank_of(watch, name, path, of), str(error))
 
 
 async def _again(watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float) -> Reading:

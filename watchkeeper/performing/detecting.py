@@ -17,7 +17,7 @@ from watchkeeper.performing.probing import look
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import gaps, incidents, observations, watermarks
+from watchkeeper.store import approvals, gaps, incidents, observations, watermarks
 from watchkeeper.store.observations import Purpose
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -67,6 +67,24 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
         if not found.healthy:
             bad, evidence, diagnosis = bad + 1, again, found
     return Check(watched, evidence, diagnosis, first, looks, bad)
+
+
+async def well_again(watch: Watch, found: Check, sleep: Sleep = asyncio.sleep) -> bool:
+    """Whether an outage has ended by itself while its incident waits for a person's answer: as many
+    good looks in a row as prove a repair. False at the first bad one, and where nobody waits."""
+    rule, name = found.watched.runbook.verification, found.watched.name
+    with watch.store.read() as session:
+        incident = incidents.current(session, name)
+        asked = approvals.unanswered(session, incident.id) if incident else ()
+    if found.bad_looks or not any(question.waits for question in asked):
+        return False
+    for _ in range(rule.probes_in_a_row - 1):
+        await sleep(rule.interval.total_seconds())
+        evidence = await look(watch, found.watched)
+        _keep(watch, evidence, Purpose.CONFIRMING)
+        if not diagnose(evidence, found.watched.runbook).healthy:
+            return False
+    return True
 
 
 def _seen_to(watch: Watch, watched: Watched, found: Diagnosis) -> bool:

@@ -1,26 +1,23 @@
-"""Asking the vendor: the runbook's probes, and one request with a key of choice."""
+"""Asking the vendor: the runbook's probes, and what is left of its budget."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from watchkeeper.credentials.references import open_source
-from watchkeeper.errors import Ambiguous, Throttled, UserError
+from watchkeeper.credentials.reading import current_key, unreachable
+from watchkeeper.errors import Ambiguous, Throttled, Transient, UserError
 from watchkeeper.evidence import NO_TURN, Kind, Outcome, Reading
-from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.probes import Probe
 from watchkeeper.signs.answers import NO_KEY_OF_OURS
 from watchkeeper.vendor.answers import throttle
-from watchkeeper.vendor.client import KeyChoice, VendorClient
+from watchkeeper.vendor.client import VendorClient
 from watchkeeper.vendor.failures import CallFailed
-from watchkeeper.vendor.judging import judge, signature
+from watchkeeper.vendor.judging import judge
 from watchkeeper.vendor.rate_signals import RateSignal
 from watchkeeper.vendor.reply import Reply
 
@@ -28,11 +25,6 @@ from watchkeeper.vendor.reply import Reply
 LARGEST = 1024 * 1024
 # The share of a deadline that a call may wait for its turn.
 PATIENCE = 0.8
-_WITH: Mapping[KeyChoice, str] = {
-    None: "with no key",
-    "made_up": "with a key that nobody has",
-    "second": "with the second key",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +40,16 @@ def probes_of(runbook: Runbook, also: tuple[str, ...] = ()) -> tuple[Probe, ...]
     return tuple(probe for probe in runbook.probes if not probe.costs or probe.name in also)
 
 
-def unsent(watch: Watch, watched: Watched, also: tuple[str, ...] = ()) -> tuple[Asked, ...]:
+async def unsent(
+    watch: Watch, watched: Watched, within_s: float, also: tuple[str, ...] = ()
+) -> tuple[Asked, ...]:
     """A key of ours that cannot be read is a reading too: it must wake somebody, not end a check."""
+    reference, at = watched.integration.credential.reference, watch.now()
     try:
-        open_source(watched.integration.credential.reference, watch.secrets_base).read()
-    except UserError as error:
-        at = watch.now()
-        return tuple(
-            Asked(_nothing(probe, at, 0.0, NO_KEY_OF_OURS, str(error)))
-            for probe in probes_of(watched.runbook, also)
-        )
+        await current_key(reference, watch.secrets_base, within_s).read()
+    except (UserError, Transient) as error:
+        probes = probes_of(watched.runbook, also)
+        return tuple(Asked(_unread(probe, at, error)) for probe in probes)
     return ()
 
 
@@ -74,6 +66,8 @@ async def ask(watch: Watch, watched: Watched, client: VendorClient, probe: Probe
     except Throttled:
         waited_s = time.monotonic() - began
         return Asked(replace(_nothing(probe, at, waited_s, NO_TURN), outcome=Outcome.UNKNOWN))
+    except (UserError, Transient) as error:
+        return Asked(_unread(probe, at, error))
     slow_s = watched.runbook.thresholds.slow.total_seconds()
     return Asked(judge(probe, reply, at, slow_s, _list_of(probe, watched.runbook)), throttle(reply))
 
@@ -108,6 +102,14 @@ def _nothing(probe: Probe, at: datetime, waited_s: float, fault: str, detail: st
     )
 
 
+def _unread(probe: Probe, at: datetime, error: UserError | Transient) -> Reading:
+    """A store that cannot be asked now does not say that there is no key in it."""
+    if isinstance(error, UserError):
+        return _nothing(probe, at, 0.0, NO_KEY_OF_OURS, str(error))
+    unread = _nothing(probe, at, 0.0, NO_KEY_OF_OURS, unreachable(error))
+    return replace(unread, outcome=Outcome.UNKNOWN)
+
+
 def rate_reading(asked: tuple[Asked, ...], at: datetime) -> tuple[Reading, ...]:
     """What is left of the budget, by the answer that leaves least. No word of it is normal."""
     told = [
@@ -131,55 +133,4 @@ def rate_reading(asked: tuple[Asked, ...], at: datetime) -> tuple[Reading, ...]:
             bound=least.limit,
             unit="requests",
         ),
-    )
-
-
-async def try_key(
-    watch: Watch,
-    watched: Watched,
-    key: KeyChoice,
-    name: str,
-    path: str,
-    *,
-    of: str = "",
-    deadline_s: float | None = None,
-) -> Reading:
-    """One read with the key of choice. `of`: the endpoint it is held against."""
-    began = time.monotonic()
-    blank = Reading(
-        probe=name,
-        kind=Kind.CONTRAST,
-        target=path,
-        at=watch.now(),
-        outcome=Outcome.DOWN,
-        latency_s=0.0,
-        of=of,
-    )
-    patience = None if deadline_s is None else deadline_s * PATIENCE
-    client = client_of(
-        watch,
-        watched,
-        "probe",
-        key_stage=key,
-        deadline_s=deadline_s,
-        max_wait_s=patience,
-        max_bytes=LARGEST,
-    )
-    try:
-        async with asyncio.timeout(deadline_s), client:
-            reply = await client.get(path)
-    except CallFailed as error:
-        return replace(blank, fault=error.kind, latency_s=time.monotonic() - began)
-    except TimeoutError:
-        return replace(blank, fault="timeout", latency_s=time.monotonic() - began)
-    except Throttled:
-        said = "not asked: no turn in our budget"
-        return replace(blank, outcome=Outcome.UNKNOWN, fault=NO_TURN, detail=said)
-    return replace(
-        blank,
-        outcome=Outcome.OK if 200 <= reply.status < 300 else Outcome.DOWN,
-        latency_s=reply.latency_s,
-        status=reply.status,
-        detail=_WITH.get(key, f"with the {key} key"),
-        signature=signature(reply),
     )

@@ -1,16 +1,19 @@
-"""Pausing jobs and capping the rate as leases: taken with what was before, ended by giving it back."""
+"""Taking leases on rows of our own: jobs are paused, the rate is capped, a vigil is kept."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 from sqlmodel import Session
 
-from watchkeeper.effects import JOB_PAUSE, JOB_RESTORE, RATE_CAP, RATE_RESTORE
-from watchkeeper.mitigation import PAUSED, CapRate, Lease, LeaseKind, PauseJobs, undone_job
+from watchkeeper.effects import JOB_PAUSE, LEASE_HOLD, RATE_CAP
+from watchkeeper.mitigation.actions import CapRate, PauseJobs
+from watchkeeper.mitigation.job import PAUSED
+from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.performing.ledger import Duty, transact
 from watchkeeper.performing.watch import Watch
-from watchkeeper.store import incidents, jobs, leases
+from watchkeeper.store import jobs, leases
 
 
 def pause_jobs(watch: Watch, duty: Duty, integration: str, action: PauseJobs) -> None:
@@ -36,7 +39,7 @@ def pause_jobs(watch: Watch, duty: Duty, integration: str, action: PauseJobs) ->
             kind=LeaseKind.PAUSED_JOB,
             target=name,
             prior={"desired": before.desired, "changed_by": before.changed_by},
-            applied={"revision": after.revision},
+            applied={"revision": after.revision, **how_to_resume(action)},
             now=watch.now(),
             length=action.lease,
         )
@@ -44,6 +47,11 @@ def pause_jobs(watch: Watch, duty: Duty, integration: str, action: PauseJobs) ->
 
     for name in action.jobs:
         transact(watch, duty, JOB_PAUSE, name, partial(pause, name=name))
+
+
+def how_to_resume(action: PauseJobs) -> dict[str, object]:
+    """What ending the lease must know: kept in it, for whoever ends it."""
+    return {"missed_runs": action.missed_runs, "stagger_s": action.stagger.total_seconds()}
 
 
 def cap_rate(watch: Watch, duty: Duty, integration: str, action: CapRate) -> None:
@@ -63,59 +71,36 @@ def cap_rate(watch: Watch, duty: Duty, integration: str, action: CapRate) -> Non
         )
         return f"{action.max_requests_per_s:g} requests per second"
 
-    transact(watch, duty, RATE_CAP, integration, cap)
+    # Another rate is another cap: it must not count as done with the one before.
+    transact(watch, duty, RATE_CAP, f"{integration}#{action.max_requests_per_s:g}", cap)
 
 
-EVERY_KIND = frozenset(LeaseKind)
+def hold(
+    watch: Watch,
+    duty: Duty,
+    integration: str,
+    kind: LeaseKind,
+    target: str,
+    applied: dict[str, object],
+    length: timedelta,
+) -> None:
+    """A lease that others act by, or that is ended by what it waits for. One that is in force already
+    is left as it is."""
 
+    def take(session: Session) -> str:
+        held = leases.find(session, duty.incident_id, kind, target)
+        if held is None or not held.active:
+            leases.take(
+                session,
+                incident_id=duty.incident_id,
+                integration=integration,
+                kind=kind,
+                target=target,
+                prior={},
+                applied=applied,
+                now=watch.now(),
+                length=length,
+            )
+        return kind.value.replace("_", " ")
 
-def end_leases(
-    watch: Watch, duty: Duty, because: str, kinds: frozenset[LeaseKind] = EVERY_KIND
-) -> tuple[str, ...]:
-    """Undo all of these kinds that this incident still holds; what each undo did, in words."""
-    with watch.store.read() as session:
-        held = leases.active(session, duty.incident_id)
-    return tuple(end_lease(watch, duty, lease, because) for lease in held if lease.kind in kinds)
-
-
-def end_lease(watch: Watch, duty: Duty, lease: Lease, because: str) -> str:
-    """Give back what was before, unless somebody changed it meanwhile; verified by reading it."""
-    kind = JOB_RESTORE if lease.kind is LeaseKind.PAUSED_JOB else RATE_RESTORE
-    said: list[str] = []
-
-    def undo(session: Session) -> str:
-        now_held = leases.find(session, lease.incident_id, lease.kind, lease.target)
-        if now_held is None or not now_held.same_taking(lease):
-            return "undone before"
-        words = _restore(session, lease, watch) if lease.kind is LeaseKind.PAUSED_JOB else "lifted"
-        leases.end(session, lease.id, because, watch.now())
-        incidents.note(
-            session,
-            lease.incident_id,
-            f"{kind.says.format(target=lease.target)}: {words}",
-            now=watch.now(),
-        )
-        said.append(words)
-        return words
-
-    # A lease may be taken and ended more than once a round: the taking names this ending.
-    target = f"{lease.target}@{lease.taken_at:%H:%M:%S.%f}"
-    transact(watch, duty, kind, target, undo)
-    return f"{lease.target}: {said[0] if said else 'undone before'}"
-
-
-def _restore(session: Session, lease: Lease, watch: Watch) -> str:
-    job = jobs.get(session, lease.integration, lease.target)
-    prior = undone_job(lease, job)
-    if prior is None:
-        return f"left as {job.changed_by} left it ({job.desired})"
-    jobs.desire(
-        session,
-        lease.integration,
-        lease.target,
-        prior,
-        by=str(lease.prior["changed_by"]),
-        reason=f"as before INC-{lease.incident_id}",
-        now=watch.now(),
-    )
-    return f"back to {prior}"
+    transact(watch, duty, LEASE_HOLD, f"{kind.value} {target}", take)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from watchkeeper.effects import Effect, EffectKind, EffectState, Next, next_move
-from watchkeeper.errors import Ambiguous, Permanent, Refused, Transient
+from watchkeeper.effects import Effect, EffectKind, EffectState, Next, Promise, next_move
+from watchkeeper.errors import Ambiguous, Halted, Permanent, Transient
 from watchkeeper.failpoints import failpoint
 from watchkeeper.incident import Incident
 from watchkeeper.performing.watch import Watch
@@ -20,6 +20,7 @@ from watchkeeper.store import effects, locks
 from watchkeeper.store.switches import halted
 
 Do = Callable[[], Awaitable[str]]
+_BEGUN = frozenset({EffectState.SENDING, EffectState.UNKNOWN})
 # Asks the far side: what it shows if the effect is there, None if it is not.
 ReadBack = Callable[[], Awaitable[str | None]]
 
@@ -28,13 +29,15 @@ ReadBack = Callable[[], Awaitable[str | None]]
 class Duty:
     """The right to act for an incident: the lock and the fence under which it was taken.
 
-    Fence 0 stands for acts that need no exclusive right because the far side dedups them.
+    Fence 0 stands for acts that need no exclusive right because the far side dedups them. `tries`:
+    how often a person has had this step tried again; each try has effects of its own.
     """
 
     incident_id: int
     round: int
     lock: str = ""
     fence: int = 0
+    tries: int = 0
 
     @classmethod
     def unfenced(cls, incident: Incident) -> Duty:
@@ -45,7 +48,16 @@ class Duty:
             locks.check(session, self.lock, self.fence)
 
     def effect(self, kind: EffectKind, target: str) -> Effect:
-        return Effect(incident_id=self.incident_id, round=self.round, kind=kind, target=target)
+        again = f"#{self.tries}" if self.tries else ""
+        return Effect(
+            incident_id=self.incident_id, round=self.round, kind=kind, target=f"{target}{again}"
+        )
+
+
+def in_doubt(watch: Watch, effect: Effect) -> bool:
+    """It was sent, and what came of it was not written down: performing it settles that."""
+    with watch.store.read() as session:
+        return effects.state_of(session, effect) in _BEGUN
 
 
 async def perform(
@@ -67,7 +79,7 @@ async def perform(
         move = next_move(state, kind.promise)
         if move is Next.NOTHING:
             return state
-        _allow(watch, kind)
+        allow(watch, kind)
         duty.check(session)
         if move is Next.SEND:
             effects.sending(session, effect, duty.fence, watch.now())
@@ -77,7 +89,15 @@ async def perform(
         with watch.store.write() as session:
             duty.check(session)
             effects.sending(session, effect, duty.fence, watch.now())
-    return await _send(watch, duty, effect, do)
+    try:
+        return await _send(watch, duty, effect, do)
+    except Ambiguous:
+        # Whether it was done may show at once: then nobody need be called for it.
+        if read_back is None or kind.promise is not Promise.READ_BACK:
+            raise
+        if (shown := await read_back()) is None:
+            raise
+        return _settle(watch, duty, effect, EffectState.RECONCILED, shown)
 
 
 def transact(
@@ -89,7 +109,7 @@ def transact(
         state = effects.state_of(session, effect)
         if state.settled:
             return state
-        _allow(watch, kind)
+        allow(watch, kind)
         duty.check(session)
         outcome = change(session)
         effects.settle(session, effect, EffectState.DONE, outcome, duty.fence, watch.now())
@@ -126,9 +146,10 @@ def _settle(
     return state
 
 
-def _allow(watch: Watch, kind: EffectKind) -> None:
+def allow(watch: Watch, kind: EffectKind) -> None:
+    """Raises Halted while the kill switch is on, but for what must stay possible."""
     if not kind.stops_when_halted:
         return
     why = halted(watch.store, watch.settings.halt_file)
     if why is not None:
-        raise Refused(f"the kill switch is on ({why}): {kind.step} was not done")
+        raise Halted(f"the kill switch is on ({why}): {kind.step} was not done")

@@ -2,81 +2,119 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from sqlmodel import Session
-
-from watchkeeper.effects import KEY_PROMOTE
+from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, State
-from watchkeeper.mitigation import Plan, World, plan
+from watchkeeper.mitigation.plan import Plan
+from watchkeeper.mitigation.planning import plan, rows_for
+from watchkeeper.mitigation.world import Step, StepState
+from watchkeeper.performing.surveying import survey
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import needs, plan_text
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import approvals, effects, incidents, jobs, leases
+from watchkeeper.store import approvals, incidents, steps
 from watchkeeper.store.approvals import Approval
 
+# A proposal that nothing waits for stands as long as its incident: an end that never comes first.
+WHILE_IT_LASTS = timedelta(days=365)
 
-def make_plan(
-    watch: Watch, watched: Watched, incident: Incident, only: frozenset[str] | None = None
-) -> Plan:
-    """The runbook's row for the incident's cause, bound to what is there now.
 
-    While a person has taken over, only what is asked for by name is planned.
-    """
-    sharing = watch.on_same_key(watched)
+async def make_plan(watch: Watch, watched: Watched, incident: Incident) -> Plan:
+    """The runbook's row for the incident's cause, and what people asked for by name, bound to what
+    is there now. While a person has taken over, only the latter."""
+    cause = incident.cause or ""
     with watch.store.read() as session:
-        world = _world(session, watch, watched, incident, sharing)
-    made = plan(incident, incident.cause or "", watched, world)
-    if only is not None:
-        return made.only(only)
+        begun = steps.of_round(session, incident)
+    world = await survey(watch, watched, incident, rows_for(watched, cause, begun))
+    made = plan(incident, cause, watched, world)
     return made if incident.taken_by is None else made.left_to(incident.taken_by)
 
 
-def _world(
-    session: Session,
-    watch: Watch,
-    watched: Watched,
-    incident: Incident,
-    sharing: tuple[str, ...],
-) -> World:
-    """A rotation of this very round is not counted against its own cap: it may be entered again."""
-    key = watched.integration.credential.name
-    since = watch.now() - timedelta(days=1)
-    promoted = effects.others_since(session, KEY_PROMOTE.step, f"{key}:", since, incident, sharing)
-    return World(
-        jobs=jobs.listed(session, watched.name),
-        leases=leases.active(session, incident.id),
-        rotations_today=promoted,
-    )
+async def plan_of(
+    watch: Watch, watched: Watched, incident: Incident, names: frozenset[str]
+) -> Plan:
+    """What these mitigations would do now, whatever the cause: a person asks for them by name."""
+    rows = tuple(m for m in watched.runbook.mitigations if m.name in names)
+    world = await survey(watch, watched, incident, rows)
+    fresh = names - {step.name for step in world.steps}
+    asked = tuple(Step(name, StepState.WANTED) for name in sorted(fresh))
+    world = replace(world, steps=(*world.steps, *asked))
+    return plan(incident, incident.cause or "", watched, world, rows)
 
 
-def ask(watch: Watch, watched: Watched, waiting: Plan) -> Approval:
-    """One question about everything in the plan that does not act by itself."""
-    ttl = watched.runbook.caps.approval_timeout
+def ask(watch: Watch, watched: Watched, waiting: Plan, *, anew: bool = False) -> Approval:
+    """One question about everything in the plan that does not act by itself. `anew`: although it was
+    denied, or ran out: a person asks for it."""
+    ttl = watched.runbook.caps.approval_timeout if waiting.waits else WHILE_IT_LASTS
     with watch.store.write() as session:
         before = approvals.of_plan(session, waiting)
         question = approvals.ask(
-            session, waiting, plan_text(waiting), needs(waiting), watch.now(), ttl
+            session, waiting, plan_text(waiting), needs(waiting), watch.now(), ttl, anew=anew
         )
-        if before is None:
+        if before is None or (question.open and not before.open):
             names = ", ".join(a.name for a in waiting.actions)
-            incidents.note(
-                session, waiting.incident_id, f"asks for approval: {names}", now=watch.now()
-            )
+            said = f"asks for approval: {names}" if waiting.waits else f"proposes: {names}"
+            incidents.note(session, waiting.incident_id, said, now=watch.now())
     return question
 
 
 def record_answer(
-    watch: Watch, incident: Incident, decision: str, by: str, reason: str
+    watch: Watch,
+    incident: Incident,
+    decision: str,
+    by: str,
+    reason: str,
+    plan_hash: str | None = None,
 ) -> Approval:
-    """A person's word, written once, on the timeline."""
+    """A person's word, written once, on the timeline. Where two people are wanted, the first yes
+    leaves the question open."""
     with watch.store.write() as session:
         answered = approvals.answer(
-            session, incident.id, decision, by=by, reason=reason, now=watch.now()
+            session,
+            incident.id,
+            decision,
+            by=by,
+            reason=reason,
+            now=watch.now(),
+            plan_hash=plan_hash,
         )
-        text = f"plan {answered.plan_hash}: {decision}{f', {reason}' if reason else ''}"
+        more = f" ({answered.missing} more wanted)" if answered.open else ""
+        text = f"plan {answered.plan_hash}: {decision}{more}{f', {reason}' if reason else ''}"
         incidents.note(session, incident.id, text, now=watch.now(), actor=by)
     return answered
+
+
+async def still_the_plan(watch: Watch, watched: Watched, question: Approval) -> None:
+    """Raises UserError where the world has changed since: the plan that was read is no longer what
+    would be done. It is asked anew."""
+    with watch.store.read() as session:
+        incident = incidents.get(session, question.incident_id)
+    made = await plan_of(watch, watched, incident, frozenset(question.actions))
+    if made.hash == question.plan_hash:
+        return
+    with watch.store.write() as session:
+        approvals.supersede(session, question.id, watch.now())
+    told = "; ".join(made.refused) or f"it is now plan {made.hash}"
+    if made.to_approve:
+        ask(watch, watched, made)
+    raise UserError(
+        f"the world has changed since plan {question.plan_hash} was shown, and it was not "
+        f"approved: {told}. Read it anew: watchkeeper mitigate {watched.name}"
+    )
+
+
+def withdraw_questions(watch: Watch, incident: Incident, because: str) -> bool:
+    """Nobody need answer any more. False where nothing was asked."""
+    with watch.store.write() as session:
+        waiting = approvals.unanswered(session, incident.id)
+        for question in waiting:
+            approvals.withdraw(session, question.id, because, watch.now())
+        if waiting:
+            text = f"no answer is needed any more: {because}"
+            incidents.note(session, incident.id, text, now=watch.now())
+    return bool(waiting)
 
 
 def mitigated(watch: Watch, incident: Incident, said: str) -> Incident:

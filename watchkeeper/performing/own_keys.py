@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from watchkeeper.errors import UserError
+from watchkeeper.credentials.reading import ask_store, unreachable
+from watchkeeper.errors import Transient, UserError
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.harmless import LONGEST
 from watchkeeper.performing.stored_key import StoredKey, stored_key
@@ -28,22 +29,35 @@ class KeyVerdict(NamedTuple):
     signature: str = ""
 
 
+class StoreLook(NamedTuple):
+    """What the store tells of our key, and what is to be said of that."""
+
+    stored: StoredKey | None
+    verdict: KeyVerdict
+
+
+async def look_at_store(watch: Watch, watched: Watched, within_s: float) -> StoreLook:
+    """Read once. A store that cannot be asked now says nothing about the key in it."""
+    reference, base = watched.integration.credential.reference, watch.secrets_base
+    try:
+        stored = await ask_store(reference, lambda: stored_key(reference, base), within_s)
+    except UserError as error:
+        return StoreLook(None, KeyVerdict(Outcome.DOWN, "missing", str(error)))
+    except Transient as error:
+        return StoreLook(None, KeyVerdict(Outcome.UNKNOWN, None, unreachable(error)))
+    return StoreLook(stored, of_store(stored))
+
+
 def key_readings(
-    watch: Watch, watched: Watched, shown_fingerprints: Mapping[str, str | None]
+    at: datetime, store: StoreLook, shown_fingerprints: Mapping[str, str | None]
 ) -> tuple[Reading, ...]:
     """`store`, and one for each holder by its name (`service`, or a consumer's), from the
     fingerprint that its health answer shows; None where it shows none."""
-    at = watch.now()
-    try:
-        stored = stored_key(watched.integration.credential.reference, watch.secrets_base)
-        in_store = of_store(stored)
-    except UserError as error:
-        stored, in_store = None, KeyVerdict(Outcome.DOWN, "missing", str(error))
     holders = (
-        _reading(name, f"the key of {_called(name)}", at, of_holder(shown, stored))
+        _reading(name, f"the key of {_called(name)}", at, of_holder(shown, store.stored))
         for name, shown in shown_fingerprints.items()
     )
-    return (_reading("store", "the key in the store", at, in_store), *holders)
+    return (_reading("store", "the key in the store", at, store.verdict), *holders)
 
 
 def of_store(stored: StoredKey) -> KeyVerdict:
@@ -62,7 +76,7 @@ def of_holder(shown: str | None, stored: StoredKey | None) -> KeyVerdict:
         return KeyVerdict(Outcome.UNKNOWN, None, "shows no fingerprint")
     digest = shown.strip().lower().removeprefix("sha256:")
     if stored is None:
-        return KeyVerdict(Outcome.UNKNOWN, None, "there is none in the store to compare it with")
+        return KeyVerdict(Outcome.UNKNOWN, None, "the store shows none to compare it with")
     if not _DIGEST.fullmatch(digest):
         return KeyVerdict(Outcome.UNKNOWN, None, "what it shows is no fingerprint")
     if digest.startswith(stored.fingerprint):

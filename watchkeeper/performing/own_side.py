@@ -1,4 +1,4 @@
-"""What our own service's machine tells: its logs, its runtime and disk, and which key is where."""
+"""What our own service's machine tells: its logs, its runtime and disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from watchkeeper.local_command import Unreadable
 from watchkeeper.logs import Lines, LogSource
 from watchkeeper.logs.counting import LogCount, count
 from watchkeeper.logs.opening import open_log
-from watchkeeper.performing.own_keys import key_readings
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.integration import Watched
@@ -22,8 +21,6 @@ from watchkeeper.runbook.signals import Log
 from watchkeeper.runbook.telemetry import KubernetesRuntime
 from watchkeeper.runtimes.opening import open_disk, open_runtime
 from watchkeeper.runtimes.state import RuntimeState, State
-
-__all__ = ["key_readings", "log_readings", "runtime_readings"]
 
 MOST_KINDS_TOLD = 3
 

@@ -54,6 +54,15 @@ async def page(
     return True
 
 
+async def call_next(watch: Watch, watched: Watched, incident: Incident) -> None:
+    """The first rung that was not called yet; a severity that wakes nobody calls nobody."""
+    with watch.store.read() as session:
+        called = {p.level for p in pages.of_incident(session, incident.id)}
+    ladder = [rung for rung in watched.runbook.escalation if rung.level not in called]
+    if ladder and watched.runbook.severity_level(incident.severity).pages:
+        await page(watch, watched, incident, ladder[0])
+
+
 async def resolve_pages(watch: Watch, watched: Watched, incident: Incident) -> None:
     """Resolve every alert of the incident that is still up."""
     pager = pager_of(watch, watched)

@@ -27,9 +27,11 @@ from watchkeeper.performing.endpoint_probe import (
     unsent,
 )
 from watchkeeper.performing.health_probe import service_readings, status_page_reading
+from watchkeeper.performing.key_standing import key_standing
 from watchkeeper.performing.measuring import metric_readings
 from watchkeeper.performing.network_probe import network_readings
-from watchkeeper.performing.own_side import key_readings, log_readings, runtime_readings
+from watchkeeper.performing.own_keys import StoreLook, key_readings, look_at_store
+from watchkeeper.performing.own_side import log_readings, runtime_readings
 from watchkeeper.performing.past import history_readings
 from watchkeeper.performing.standing_data import data_readings
 from watchkeeper.performing.volume import volume_readings
@@ -68,6 +70,7 @@ async def look(
             ]
             asking = tasks.create_task(_vendor(watch, watched, limit_s, closely, also, beside[0]))
             record = tasks.create_task(_recorded(watch, watched, closely, asking))
+            store = tasks.create_task(_stored(watch, watched, limit_s * OTHERS_SHARE, asking))
     except ExceptionGroup as group:
         # Whoever tries again looks for our own error, such as Transient, and not for a group.
         raise group.exceptions[0] from None
@@ -77,7 +80,8 @@ async def look(
     readings += [*rate_reading(asked, at), *record.result()]
     if closely:
         readings = _with_volume(watch, watched, readings)
-    readings += [*_clocks(readings, watched), *key_readings(watch, watched, _shown(readings))]
+    keys = key_readings(watch.now(), store.result(), _shown(readings))
+    readings += [*_clocks(readings, watched), *keys]
     return Evidence(
         integration=watched.name,
         at=at,
@@ -109,9 +113,20 @@ async def _recorded(
     return await asyncio.to_thread(_from_tables, watch, watched, closely)
 
 
+async def _stored(
+    watch: Watch, watched: Watched, limit_s: float, asking: asyncio.Task[Any]
+) -> StoreLook:
+    await asyncio.wait([asking], timeout=QUESTIONS_OUT_S)
+    return await look_at_store(watch, watched, limit_s)
+
+
 def _from_tables(watch: Watch, watched: Watched, closely: bool) -> Readings:
     """What our own record says; it costs nobody a request."""
-    always = (*data_readings(watch, watched), *history_readings(watch, watched))
+    always = (
+        *data_readings(watch, watched),
+        *history_readings(watch, watched),
+        *key_standing(watch, watched),
+    )
     if not closely:
         return always
     return (*always, *change_readings(watch, watched))
@@ -134,7 +149,7 @@ async def _vendor(
     service: asyncio.Task[Readings],
 ) -> tuple[tuple[Asked, ...], Readings]:
     """The probes, and the contrasts that they, and our service's own health, call for."""
-    if nothing := unsent(watch, watched, also):
+    if nothing := await unsent(watch, watched, limit_s, also):
         return nothing, ()
     ends = time.monotonic() + limit_s
     async with AsyncExitStack() as stack:

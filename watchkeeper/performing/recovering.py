@@ -12,7 +12,7 @@ from watchkeeper.performing.paging import resolve_pages
 from watchkeeper.performing.walking import compare
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import gaps, incidents, leases
+from watchkeeper.store import approvals, gaps, incidents, leases
 from watchkeeper.verification import Recovery
 
 # After a comparison that was not whole: what it moved must show, and nobody is helped by hurry.
@@ -31,6 +31,8 @@ def mark_recovered(
         names = [gap.resource for gap in gaps.of_incident(session, incident.id)]
         resources = tuple(watched.runbook.resource(name) for name in names)
         incidents.recovered(session, incident.id, now, settles_at(resources, now))
+        for question in approvals.unanswered(session, incident.id):
+            approvals.withdraw(session, question.id, "the service is well again", now)
         said = "; ".join(recovery.reasons)
         incidents.note(session, incident.id, said, now=now, milestone=Milestone.VERIFIED)
         return incidents.move(session, incident.id, State.RESOLVED, now)

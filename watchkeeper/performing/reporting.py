@@ -9,7 +9,7 @@ from watchkeeper.incident import Incident
 from watchkeeper.performing.watch import Watch
 from watchkeeper.report import Record, render
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import effects, gaps, incidents, leases
+from watchkeeper.store import effects, exposures, gaps, incidents, leases
 
 
 def record_of(watch: Watch, incident_id: int) -> Record:
@@ -22,6 +22,7 @@ def record_of(watch: Watch, incident_id: int) -> Record:
             effects=effects.entries(session, incident_id),
             leases=leases.of_incident(session, incident_id),
             gaps=gaps.of_incident(session, incident_id),
+            exposures=exposures.of_incident(session, incident_id),
         )
 
 

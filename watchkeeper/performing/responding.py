@@ -50,12 +50,11 @@ async def dispatch(watch: Watch, incident: Incident, executor: Executor) -> int 
     The place is reserved before the run is asked for, and given up where asking fails: the next
     try, by a task's retry or by the sweep, is another responder.
     """
-    ttl = timedelta(seconds=watch.settings.responder_start_s)
+    ttl, name = timedelta(seconds=watch.settings.responder_start_s), lock_name(incident.id)
     with watch.store.write() as session:
-        if locks.held(session, lock_name(incident.id), watch.now()):
+        if not locks.free(session, name, watch.now()):
             return None
         epoch = incidents.next_epoch(session, incident.id)
-        name = lock_name(incident.id)
         fence = locks.acquire(session, name, _reservation(epoch), watch.now(), ttl, "starting")
     opened = f"{incident.opened_at:%Y%m%dT%H%M%S%f}"
     key = f"respond:{incident.integration}:{incident.id}:{opened}:{epoch}"
@@ -152,7 +151,7 @@ async def wake(watch: Watch, incident: Incident, executor: Executor) -> str | No
     name = lock_name(incident.id)
     with watch.store.read() as session:
         _, _, note = locks.describe(session, name)
-        question = approvals.latest(session, incident.id)
+        question = approvals.waited_for(session, incident.id)
     if note != WAITING or question is None or question.open or question.flow_run_id is None:
         return None
     decision = question.decision or approvals.DENY

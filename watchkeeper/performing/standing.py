@@ -8,20 +8,24 @@ from typing import Any
 from sqlmodel import Session
 
 from watchkeeper.incident import Incident, State
-from watchkeeper.mitigation import LeaseKind
+from watchkeeper.mitigation.lease import Lease, LeaseKind
+from watchkeeper.mitigation.world import StepState
 from watchkeeper.performing.quiet import quiet_now
 from watchkeeper.performing.responding import lock_name
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import (
     approvals,
+    exposures,
     gaps,
     incidents,
     jobs,
     leases,
     locks,
     pages,
+    steps,
     watermarks,
 )
+from watchkeeper.store.approvals import Approval
 from watchkeeper.store.switches import halted
 
 
@@ -34,14 +38,15 @@ def standing(watch: Watch) -> dict[str, Any]:
             "halted": halted(watch.store, watch.settings.halt_file),
             "integrations": [_integration(session, watch, name) for name in watch.names],
             "incidents": [_incident(session, watch, incident) for incident in open_ones],
-            "leases": [
+            "leases": [lease_json(lease) for lease in leases.active(session)],
+            "audits": [
                 {
-                    "incident": lease.incident_id,
-                    "kind": lease.kind.value,
-                    "target": lease.target,
-                    "expires_at": _iso(lease.expires_at),
+                    "incident": told.incident_id,
+                    "integration": told.integration,
+                    "fingerprint": told.fingerprint,
+                    "text": told.says(watch.now()),
                 }
-                for lease in leases.active(session)
+                for told in exposures.unaudited(session)
             ],
             "gaps": [
                 {
@@ -72,10 +77,62 @@ def _integration(session: Session, watch: Watch, name: str) -> dict[str, Any]:
     }
 
 
+def lease_json(lease: Lease) -> dict[str, Any]:
+    """What is held, what was before, who asked for how long, and when it was last seen to."""
+    was = lease.prior.get("value", lease.prior.get("desired"))
+    applied = lease.applied
+    now = applied.get("value", applied.get("max_requests_per_s"))
+    return {
+        "id": lease.id,
+        "incident": lease.incident_id,
+        "integration": lease.integration,
+        "kind": lease.kind.value,
+        "target": lease.target,
+        "was": was,
+        "is": "paused" if lease.kind is LeaseKind.PAUSED_JOB else now,
+        "taken_at": _iso(lease.taken_at),
+        "expires_at": _iso(lease.expires_at),
+        "heartbeat_at": _iso(lease.heartbeat_at),
+        "seen": {name: applied[name] for name in _SEEN if name in applied},
+    }
+
+
+# What a vigil has seen so far.
+_SEEN = ("good", "needed", "page", "looked_at", "accepted_at")
+
+
+def asks_of(session: Session, incident: Incident) -> list[dict[str, Any]]:
+    """What people are asked to do beside answering: only they can revoke a key. A leaked one at once,
+    a replaced one within its time."""
+    held = leases.active(session, incident.id)
+    due = {x.target: x.expires_at for x in held if x.kind is LeaseKind.OLD_KEY}
+    leaked = [told for told in exposures.of_incident(session, incident.id) if not told.refused_at]
+    return [
+        {
+            "kind": "revoke_key",
+            "fingerprint": key,
+            "text": f"revoke key {key} in the vendor's settings",
+            "by": _iso(due.get(key)),
+        }
+        for key in dict.fromkeys([*(told.fingerprint for told in leaked), *due])
+    ]
+
+
+def _question(asked: Approval) -> dict[str, Any]:
+    return {
+        "plan": asked.plan_hash,
+        "actions": list(asked.actions),
+        "needs": list(asked.needs),
+        "waits": asked.waits,
+        "wanted": asked.wanted,
+        "yes": [vote["by"] for vote in asked.votes],
+        "expires_at": _iso(asked.expires_at) if asked.waits else None,
+    }
+
+
 def _incident(session: Session, watch: Watch, incident: Incident) -> dict[str, Any]:
     holder, until, doing = locks.describe(session, lock_name(incident.id))
-    question = approvals.latest(session, incident.id)
-    waiting = question if question is not None and question.open else None
+    waiting = approvals.unanswered(session, incident.id)
     return {
         "id": incident.id,
         "integration": incident.integration,
@@ -92,29 +149,35 @@ def _incident(session: Session, watch: Watch, incident: Incident) -> dict[str, A
         "pages": [
             {"who": p.who, "state": p.state} for p in pages.of_incident(session, incident.id)
         ],
-        "question": None
-        if waiting is None
-        else {
-            "plan": waiting.plan_hash,
-            "needs": list(waiting.needs),
-            "expires_at": _iso(waiting.expires_at),
-        },
-        "next": next_step(session, incident, waiting is not None),
+        "question": _question(waiting[0]) if waiting else None,
+        "questions": [_question(asked) for asked in waiting],
+        "asks": asks_of(session, incident),
+        "steps": [
+            {"name": step.name, "state": step.state.value, "by": step.by, "because": step.because}
+            for step in steps.of_round(session, incident)
+        ],
+        "next": next_step(session, incident, waiting),
     }
 
 
-def next_step(session: Session, incident: Incident, asked: bool) -> str:
+def next_step(session: Session, incident: Incident, waiting: tuple[Approval, ...]) -> str:
     """The one thing a person could do now, as a command."""
-    if asked:
-        question = approvals.latest(session, incident.id)
-        first = question.needs[0].partition(": ")[2] if question and question.needs else ""
-        yes = f"watchkeeper approve INC-{incident.id}"
+    if waiting:
+        first = next((need.partition(": ")[2] for need in waiting[0].needs if ": " in need), "")
+        which = f" --plan {waiting[0].plan_hash[:6]}" if len(waiting) > 1 else ""
+        yes = f"watchkeeper approve INC-{incident.id}{which}"
         return f"{first} && {yes}" if first else yes
+    failed = [s for s in steps.of_round(session, incident) if s.state is StepState.FAILED]
+    if failed:
+        return f"watchkeeper incident retry INC-{incident.id} {failed[0].name} --reason ..."
+    if asked := asks_of(session, incident):
+        return str(asked[0]["text"])
     if incident.state is State.SETTLING:
         return "nothing: it compares with the vendor and closes by itself"
-    capped = [x for x in leases.active(session, incident.id) if x.kind is LeaseKind.RATE_CAP]
-    held = " (the rate is capped)" if capped else ""
-    return f"watchkeeper incident show INC-{incident.id}{held}"
+    held = leases.active(session, incident.id)
+    capped = [lease for lease in held if lease.kind is LeaseKind.RATE_CAP]
+    more = " (the rate is capped)" if capped else ""
+    return f"watchkeeper incident show INC-{incident.id}{more}"
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from watchkeeper.evidence import Kind, Outcome, Reading
-from watchkeeper.mitigation import Job
+from watchkeeper.mitigation.job import Job
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.causes import Thresholds

@@ -15,18 +15,22 @@ from functools import partial
 
 from watchkeeper.escalation import due_rungs
 from watchkeeper.incident import Incident, State
-from watchkeeper.mitigation import Lease
+from watchkeeper.mitigation.lease import LEVERS, VIGILS, Lease
 from watchkeeper.performing.forgetting import forget_old
-from watchkeeper.performing.leasing import end_lease
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import page, resolve_pages
 from watchkeeper.performing.quiet import waited_from
+from watchkeeper.performing.releasing import taken_over
 from watchkeeper.performing.reporting import report_is_final, write_report
 from watchkeeper.performing.responding import Executor, dispatch, wake
+from watchkeeper.performing.resuming import resume
+from watchkeeper.performing.vigils import mind_vigil
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
 
 SWEEP_TTL = timedelta(seconds=120)
+# What is far away is asked each minute whether it still is as it was set.
+LOOK_AT_LEVERS = timedelta(minutes=1)
 
 
 async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
@@ -42,7 +46,7 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
         said += await _tried(partial(_release_windows, watch))
         said += await _tried(partial(_expire_questions, watch))
         for lease in _held(watch):
-            said += await _tried(partial(_end_if_over, watch, lease))
+            said += await _tried(partial(_mind, watch, lease, executor))
         for incident in _to_look_after(watch):
             said += await _tried(partial(_call_people, watch, incident))
             said += await _tried(partial(_wake, watch, incident, executor))
@@ -89,14 +93,21 @@ async def _expire_questions(watch: Watch) -> list[str]:
     return [f"INC-{question.incident_id}: its question ran out" for question in over]
 
 
-async def _end_if_over(watch: Watch, lease: Lease) -> list[str]:
-    """A lease ends with its time, or with its incident, whoever forgot it."""
-    with watch.store.read() as session:
+async def _mind(watch: Watch, lease: Lease, executor: Executor) -> list[str]:
+    """A lease ends with its time, or with its incident, whoever forgot it. A vigil ends with what it
+    waits for."""
+    seen_to = lease.heartbeat_at
+    with watch.store.write() as session:
         incident = incidents.get(session, lease.incident_id)
-    if incident.is_open and lease.expires_at > watch.now():
-        return []
+        if lease.kind not in LEVERS or watch.now() - seen_to >= LOOK_AT_LEVERS:
+            leases.beat(session, lease, watch.now())
+    if lease.kind in VIGILS and incident.is_open:
+        return await mind_vigil(watch, incident, lease)
+    if incident.is_open and not lease.over(watch.now()):
+        looks = lease.kind in LEVERS and watch.now() - seen_to >= LOOK_AT_LEVERS
+        return await taken_over(watch, incident, lease) if looks else []
     because = "its time was over" if incident.is_open else "its incident is closed"
-    return [end_lease(watch, Duty.unfenced(incident), lease, because)]
+    return [await resume(watch, Duty.unfenced(incident), executor, lease, because)]
 
 
 async def _call_people(watch: Watch, incident: Incident) -> list[str]:

@@ -19,9 +19,8 @@ def told_of(watch: Watch, watched: Watched, found: Triage) -> Told:
         incident = incidents.current(session, watched.name)
         question = None
         if incident is not None:
-            asked = approvals.latest(session, incident.id)
-            waits = asked is not None and asked.open
-            question = next_step(session, incident, True) if waits else None
+            waiting = approvals.unanswered(session, incident.id)
+            question = next_step(session, incident, waiting) if waiting else None
         past = latencies.last_looks(
             session, watched.name, probes, before=evidence.at, at_most=MOST_LOOKS - 1
         )

@@ -8,16 +8,18 @@ from datetime import timedelta
 
 from watchkeeper.diagnosis import diagnose
 from watchkeeper.errors import WatchkeeperError
+from watchkeeper.evidence import Evidence, Kind
 from watchkeeper.incident import Incident
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.probing import look
+from watchkeeper.performing.vigils import good_looks_wanted, looked
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import observations, watermarks
 from watchkeeper.store.observations import Purpose
 from watchkeeper.vendor.listing import pages
-from watchkeeper.verification import Flow, Look, Recovery, recovered
+from watchkeeper.verification import Flow, Look, Recovery, good_in_a_row, recovered
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -34,20 +36,31 @@ async def verify(
     Gives up after the runbook's time and says what was still wrong. Keeps what it saw.
     """
     rule, began = watched.runbook.verification, watch.now()
+    awaited = good_looks_wanted(watch, incident)
+    if awaited is not None:
+        rule = rule.model_copy(update={"probes_in_a_row": max(rule.probes_in_a_row, awaited)})
     looks: tuple[Look, ...] = ()
     while True:
-        evidence = await look(watch, watched)
+        evidence = await look(watch, watched, status_page=awaited is not None)
         looks += (Look(evidence.at, diagnose(evidence.of_now(), watched.runbook)),)
         with watch.store.write() as session:
             number = incident.id if incident else None
             observations.keep(session, evidence, number, Purpose.VERIFYING)
         waited = watch.now() - began
         verdict = recovered(looks, (), rule)
+        if incident is not None and awaited is not None:
+            looked(watch, incident, good_in_a_row(looks), _page(evidence), verdict.holds)
         if verdict.holds and waited >= soak:
             return recovered(looks, await flows(watch, watched), rule), looks
         if waited >= max(rule.give_up_after, soak):
             return verdict, looks
         await sleep(rule.interval.total_seconds())
+
+
+def _page(evidence: Evidence) -> str:
+    """The vendor's own word on itself, as its status page has it."""
+    told = [r for r in evidence.readings if r.kind is Kind.STATUS_PAGE]
+    return told[-1].says() if told else ""
 
 
 async def flows(watch: Watch, watched: Watched) -> tuple[Flow, ...]:

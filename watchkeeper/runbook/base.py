@@ -14,6 +14,9 @@ Span = Annotated[Duration, Field(gt=timedelta(0))]
 
 NAME, URL, PATH = r"^[a-z][a-z0-9_-]*$", r"^https?://[^\s]+$", r"^/[^\s]*$"
 SIGN = r"^[a-z][a-z0-9_]*(:[a-z][a-z0-9_-]*)?$"
+# Where a secret is kept: `kind:place`. The kinds are those of watchkeeper/credentials.
+SECRET_REFERENCE = r"^(file|aws|gcp|env|prefect-block):\S+$"
+SecretReference = Annotated[str, Field(pattern=SECRET_REFERENCE)]
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Url = Annotated[str, Field(pattern=URL)]
 Path = Annotated[str, Field(pattern=PATH)]

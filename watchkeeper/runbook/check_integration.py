@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from watchkeeper.runbook.acting import CloudRunService, HttpSettings, PrefectDeployment
 from watchkeeper.runbook.document import Document, Loc
 from watchkeeper.runbook.integration import Integration, Watched
 from watchkeeper.runbook.problems import Problem, unknown
 from watchkeeper.runbook.telemetry import MetricsText, PrometheusServer
 
+# Mere sources: one key each, and no other to go back to.
+ONE_KEY_ONLY = ("env:", "prefect-block:")
 LOOPBACK = "a sandbox stays on loopback: http://127.0.0.1:PORT is wanted"
 HTTPS = "a live integration speaks https with everyone outside: https:// is wanted"
 
@@ -25,6 +28,7 @@ def entry_problems(document: Document, integration: Integration) -> Iterator[Pro
     for section, names in (
         ("consumers", [consumer.name for consumer in integration.consumers]),
         ("contacts", [contact.who for contact in integration.contacts]),
+        ("jobs", [job.name for job in integration.jobs]),
     ):
         for name in (name for name, count in Counter(names).items() if count > 1):
             yield document.problem((section,), f"{name!r} is named twice")
@@ -41,6 +45,11 @@ def watched_problems(document: Document, watched: Watched) -> Iterator[Problem]:
         yield document.problem(("organisation",), message)
     yield from _inherited_urls(document, watched)
     yield from _rotation(document, watched)
+    taken = {job.name for job in runbook.jobs}
+    for index, job in enumerate(integration.jobs):
+        if job.name in taken:
+            message = f"{job.name!r} is a job of the runbook; another name is wanted"
+            yield document.problem(("jobs", index, "name"), message)
     rungs = {rung.who for rung in runbook.escalation}
     for index, contact in enumerate(integration.contacts):
         if contact.who not in rungs:
@@ -66,10 +75,12 @@ def _rotation(document: Document, watched: Watched) -> Iterator[Problem]:
         for mitigation in watched.runbook.mitigations
         if mitigation.action == "rotate_key" and mitigation.autonomy != "observe"
     ]
-    if rotating and watched.integration.credential.reference.startswith("env:"):
+    if rotating and watched.integration.credential.reference.startswith(ONE_KEY_ONLY):
+        named = f"mitigation{'s' if len(rotating) > 1 else ''} {' and '.join(rotating)}"
         message = (
-            "rotation needs a store that keeps versions: file:NAME "
-            f"(or override the mitigation {rotating[0]} to autonomy: observe)"
+            "rotation needs a store that keeps versions: file:PATH, aws:NAME or "
+            "gcp:projects/PROJECT/secrets/NAME "
+            f"(or override the {named} to autonomy: observe)"
         )
         yield document.problem(("credential", "reference"), message)
 
@@ -90,6 +101,20 @@ def _urls(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
             yield ("service", "metrics", "url"), integration.service.metrics.url, True
     for index, consumer in enumerate(integration.consumers):
         yield ("consumers", index, "health_url"), consumer.health_url, True
+        if isinstance(consumer.runtime, CloudRunService):
+            yield ("consumers", index, "runtime", "api"), consumer.runtime.api, False
+    yield from _levers(integration)
+
+
+def _levers(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
+    """What is sent a secret of ours is spoken to as the outside is."""
+    settings = integration.settings
+    if isinstance(settings, HttpSettings):
+        yield ("settings", "url"), settings.url, settings.token is None
+    for index, job in enumerate(integration.jobs):
+        if isinstance(job.scheduler, PrefectDeployment):
+            server = job.scheduler
+            yield ("jobs", index, "scheduler", "api"), server.api, server.auth is None
 
 
 def _url_fault(url: str | None, *, sandbox: bool, ours: bool) -> str | None:

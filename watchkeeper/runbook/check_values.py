@@ -9,9 +9,10 @@ from itertools import pairwise
 
 from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.causes import CauseRule
-from watchkeeper.runbook.document import Document
+from watchkeeper.runbook.document import Document, Loc
+from watchkeeper.runbook.mitigations import AnyMitigation, CapRateRow, PauseJobsRow
 from watchkeeper.runbook.people import Rung
-from watchkeeper.runbook.policy import Detection, Mitigation
+from watchkeeper.runbook.policy import Detection
 from watchkeeper.runbook.probes import ContrastProbe, Probe
 from watchkeeper.runbook.problems import Problem
 from watchkeeper.runbook.shape import alone, well_formed
@@ -20,20 +21,30 @@ from watchkeeper.runbook.signals import Log, Metric
 
 def _mitigations(document: Document) -> Iterator[Problem]:
     jobs = {str(item.get("criticality")) for _, item in document.items("jobs")}
-    for at, mitigation in well_formed(document, "mitigations", Mitigation):
-        if mitigation.action == "pause_jobs" and not jobs.intersection(mitigation.criticality):
+    for at, item in well_formed(document, "mitigations", AnyMitigation):
+        mitigation = item.root
+        if isinstance(mitigation, PauseJobsRow) and not jobs.intersection(mitigation.criticality):
             found = ", ".join(sorted(jobs)) or "none"
             message = (
                 f"matches no job; pause_jobs needs a criticality that a job has: {found}; "
                 "or take the mitigation out, here and where causes name it"
             )
             yield document.problem((*at, "criticality"), message)
-        if mitigation.action == "cap_rate" and mitigation.max_requests_per_s is None:
-            message = "is missing; cap_rate needs the most requests a second that it lets through"
-            yield document.problem((*at, "max_requests_per_s"), message)
+        if isinstance(mitigation, CapRateRow):
+            yield from _cap(document, at, mitigation)
         if mitigation.autonomy == "approve" and mitigation.approvals == 0:
             message = "0 is not allowed where autonomy is approve; 1 or 2"
             yield document.problem((*at, "approvals"), message)
+
+
+def _cap(document: Document, at: Loc, cap: CapRateRow) -> Iterator[Problem]:
+    given = (cap.max_requests_per_s, cap.share)
+    if given == (None, None):
+        message = "is missing; cap_rate needs it, or a share of what the vendor allows"
+        yield document.problem((*at, "max_requests_per_s"), message)
+    elif None not in given:
+        message = "and max_requests_per_s both say how much; one of the two is wanted"
+        yield document.problem((*at, "share"), message)
 
 
 def _ladder(document: Document) -> Iterator[Problem]:

@@ -8,8 +8,8 @@ from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.explain_vendor import vendor_lines
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.runbook.mitigations import Criticality
 from watchkeeper.runbook.model import Runbook
-from watchkeeper.runbook.policy import Criticality
 from watchkeeper.runbook.telemetry import Service
 
 _CRITICALITIES: tuple[Criticality, ...] = ("critical", "normal", "deferrable")
@@ -109,6 +109,9 @@ def _clocks(runbook: Runbook) -> Iterator[str]:
 
 def _caps(runbook: Runbook) -> Iterator[str]:
     caps = runbook.caps
+    yield f"  {caps.actions_per_incident_per_hour} actions begun by one incident in an hour"
     yield f"  {caps.jobs_paused_per_incident} jobs paused by one incident"
+    if caps.vendors_down_at_once:
+        yield f"  {caps.vendors_down_at_once} other vendors down at once, and only people act"
     yield f"  {caps.rotations_per_credential_per_day} key rotation a day for one credential"
     yield f"  an approval waits {words(caps.approval_timeout)}"

@@ -9,40 +9,35 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from watchkeeper.runbook.base import Frozen, Name, Span, Url
+from watchkeeper.runbook.acting import RuntimeSpec, ScheduledJob, SettingsSpec
+from watchkeeper.runbook.base import Frozen, Name, SecretReference, Span, Url
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.telemetry import Service
 
 INTEGRATION_NAME = r"^[a-z][a-z0-9_-]*@[a-z][a-z0-9_-]*(/[A-Za-z0-9_-]+)?$"
-SECRET_REFERENCE = r"^(file|env):\S+$"
 IntegrationName = Annotated[str, Field(pattern=INTEGRATION_NAME)]
-SecretReference = Annotated[str, Field(pattern=SECRET_REFERENCE)]
 
 
 class Credential(Frozen):
-    """The vendor's key by reference. Rotation needs a store that keeps versions (`file:`)."""
+    """The vendor's key by reference. Rotation needs a store that keeps versions."""
 
     name: Name
     """What the key is called in plans and on timelines, such as `maintainx-api-key`."""
     reference: SecretReference
-    """Where the key is kept, never the key itself: `file:PATH`, which can be rotated, or
-    `env:NAME`. A relative path counts from integrations.yaml."""
+    """Where the key is kept, never the key itself. `file:PATH`, `aws:NAME` and `gcp:NAME` can be
+    rotated, `env:NAME` and `prefect-block:NAME` only read. A relative path counts from
+    integrations.yaml."""
     second: SecretReference | None = None
     """Another key of ours that is independent of it, by reference. It is tried only to tell a bad
     key from a vendor that refuses every key."""
-
-
-class CommandRuntime(Frozen):
-    """A restart by a local command; it must return 0 once the consumer runs again."""
-
-    kind: Literal["command"] = "command"
-    """`command`, the only kind."""
-    restart: tuple[str, ...] = Field(min_length=1)
-    """The command, word by word, such as `[systemctl, restart, my-sync]`; no shell reads it."""
-    timeout: Span = timedelta(seconds=60)
-    """How long it may take, such as `5 min`; it is killed then, and may have done it or not."""
+    expires: AwareDatetime | None = None
+    """When the vendor lets the key expire, such as `2026-12-31T00:00:00Z`, where that is known."""
+    max_age: Span | None = None
+    """How old a key may grow, such as `90 d`; it is due for replacement then."""
+    warn_before: Span = timedelta(days=14)
+    """How long before either a warning comes."""
 
 
 class Consumer(Frozen):
@@ -54,8 +49,8 @@ class Consumer(Frozen):
     """Where it tells its health as JSON, with the fingerprint of the key it holds."""
     fingerprint_field: str = "keyFingerprint"
     """Member of that answer with the fingerprint: the first 8 hex digits of the key's SHA-256."""
-    runtime: CommandRuntime
-    """How it is restarted."""
+    runtime: RuntimeSpec
+    """How it is restarted, and scaled where it can be."""
 
 
 class Sink(Frozen):
@@ -115,6 +110,11 @@ class Integration(Frozen):
     """Your integration service; without it its faults cannot be told from the vendor's."""
     consumers: tuple[Consumer, ...] = ()
     """Each process that holds the key; they are restarted after a rotation, one by one."""
+    settings: SettingsSpec | None = Field(default=None, discriminator="kind")
+    """Where settings of your service are changed while it runs, such as its model or its rate;
+    without it mitigations that change one are left to people."""
+    jobs: tuple[ScheduledJob, ...] = ()
+    """Scheduled jobs of yours over this vendor, beside the runbook's: an incident may pause them."""
     pager: PagerDuty | None = None
     """What wakes people; without it nobody is paged."""
     contacts: tuple[Contact, ...] = ()

@@ -11,8 +11,9 @@ from pydantic import Field
 from watchkeeper.runbook.api import Auth, RateLimit, Resource, StatusPage
 from watchkeeper.runbook.base import Frozen, Name, Path, Url
 from watchkeeper.runbook.causes import CauseRule, SeverityLevel, Thresholds
+from watchkeeper.runbook.mitigations import Mitigation
 from watchkeeper.runbook.people import Checklist, Link, Rung, Support
-from watchkeeper.runbook.policy import Caps, Detection, Job, Mitigation, Verification
+from watchkeeper.runbook.policy import Caps, Detection, Job, Verification
 from watchkeeper.runbook.probes import ContrastProbe, Probe
 from watchkeeper.runbook.signals import Log, Metric, Volume
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from watchkeeper.runbook.base import NAME, PATH, SIGN, URL
+from watchkeeper.runbook.base import NAME, PATH, SECRET_REFERENCE, SIGN, URL
 from watchkeeper.runbook.durations import words
-from watchkeeper.runbook.integration import INTEGRATION_NAME, SECRET_REFERENCE
+from watchkeeper.runbook.integration import INTEGRATION_NAME
 from watchkeeper.runbook.problems import quoted, unknown
 
 DURATION = "a duration reads like 15s, 5 min, 1h30m or 2d"
@@ -25,10 +25,14 @@ _SHAPES = {
     URL: "a URL begins with http:// or https:// and has no spaces",
     SIGN: "a sign is a name such as all_endpoints_401, or metric:NAME and log:NAME",
     PATH: "a path begins with / and has no spaces",
-    SECRET_REFERENCE: "a secret is named by reference: file:NAME or env:NAME",
+    SECRET_REFERENCE: (
+        "a secret is named by reference: file:PATH, aws:NAME, gcp:NAME, env:NAME or "
+        "prefect-block:NAME"
+    ),
     INTEGRATION_NAME: "an integration is vendor@environment or vendor@environment/organisation",
 }
 _SECRET_FIELDS = frozenset({"credential", "reference", "routing_key"})
+_QUOTE = "'_()"
 _KINDS = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 
 # Error type -> what is allowed instead, from the error's context and the field's bounds.
@@ -40,8 +44,12 @@ _ALLOWED: dict[str, Callable[[dict[str, Any], str], str]] = {
     "value_error": lambda ctx, _: str(ctx["error"]),
     "time_delta_type": lambda ctx, _: DURATION,
     "time_delta_parsing": lambda ctx, _: DURATION,
-    "union_tag_not_found": lambda ctx, _: "its kind is wanted first",
-    "union_tag_invalid": lambda ctx, _: f"its kind is {ctx['expected_tags']}",
+    "union_tag_not_found": lambda ctx, _: (
+        f"its {str(ctx['discriminator']).strip(_QUOTE)} is wanted first"
+    ),
+    "union_tag_invalid": lambda ctx, _: (
+        f"its {str(ctx['discriminator']).strip(_QUOTE)} is {ctx['expected_tags']}"
+    ),
     "bool_type": lambda ctx, _: "true or false",
     "int_type": lambda ctx, bounds: f"a whole number{bounds and ', '}{bounds}",
     "float_type": lambda ctx, bounds: f"a number{bounds and ', '}{bounds}",
@@ -57,7 +65,7 @@ def phrase(
 ) -> str:
     """One sentence for all of the errors at one location; a union's branches are joined by `or`."""
     first = errors[0]
-    owner = owner_of(loc, model)
+    owner = owner_of(loc, model, frozenset(map(str, first["loc"])))
     if first["type"] == "missing":
         return _missing(_field(loc, owner))
     if first["type"] == "extra_forbidden":
@@ -66,12 +74,14 @@ def phrase(
     return f"{_given(first['input'], loc)}; {allowed}"
 
 
-def owner_of(loc: tuple[str | int, ...], model: type[BaseModel]) -> type[BaseModel] | None:
-    """The model that the last key of a location belongs to."""
+def owner_of(
+    loc: tuple[str | int, ...], model: type[BaseModel], tags: frozenset[str] = frozenset()
+) -> type[BaseModel] | None:
+    """The model that the last key of a location belongs to; `tags` say which of several is meant."""
     here: type[BaseModel] | None = model
     for key in (part for part in loc[:-1] if isinstance(part, str)):
         field = here.model_fields.get(key) if here else None
-        here = _model_within(field.annotation) if field else None
+        here = _chosen(_models_within(field.annotation), tags) if field else None
     return here
 
 
@@ -126,7 +136,18 @@ def _bounds(field: FieldInfo | None) -> str:
     return f"more than {words(above) if isinstance(above, timedelta) else above}"
 
 
-def _model_within(annotation: object) -> type[BaseModel] | None:
+def _models_within(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_within, get_args(annotation))), None)
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_within(part)]
+
+
+def _chosen(models: list[type[BaseModel]], tags: frozenset[str]) -> type[BaseModel] | None:
+    tagged = (m for m in models if any(tags & _words(f) for f in m.model_fields.values()))
+    return next(tagged, models[0] if models else None)
+
+
+def _words(field: FieldInfo) -> set[str]:
+    """What a field that tells one kind from another may say: its one literal."""
+    said = get_args(field.annotation)
+    return {str(said[0])} if len(said) == 1 and isinstance(said[0], str) else set()

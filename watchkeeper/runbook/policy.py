@@ -1,41 +1,13 @@
-"""What is done about an incident, and within which bounds: actions, jobs, caps, proofs."""
+"""Within which bounds an incident is responded to: jobs, caps, detection, proofs."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
 
 from pydantic import Field
 
-from watchkeeper.runbook.base import Duration, Frozen, Name, Span
-
-Criticality = Literal["critical", "normal", "deferrable"]
-
-
-Autonomy = Literal["observe", "propose", "approve", "auto"]
-
-
-class Mitigation(Frozen):
-    """An action the runbook knows, with what it touches, its cap and its way back."""
-
-    name: Name
-    """What causes and overrides call it, such as `pause-deferrable`; used once."""
-    action: Literal["rotate_key", "pause_jobs", "cap_rate", "escalate"]
-    """What it does: replaces the key, pauses jobs, caps our requests, or calls the next person."""
-    summary: str
-    """What it does in words, for the person who is asked to allow it."""
-    criticality: tuple[Criticality, ...] = ()
-    """The jobs that `pause_jobs` pauses, by their criticality, such as `[deferrable]`."""
-    max_requests_per_s: float | None = Field(default=None, gt=0)
-    """The most requests a second that `cap_rate` lets through, such as `0.2`; it cannot do without.
-    Probes are not held back by it."""
-    lease: Span = timedelta(hours=4)
-    """How long a pause or a cap holds, such as `4 h`: undone after that, if not with the repair."""
-    autonomy: Autonomy = "propose"
-    """`observe`: only told; `propose`, `approve`: a person is asked; `auto`: done at once."""
-    approvals: int = Field(default=1, ge=0, le=1)
-    """People who must say yes, 0 or 1; 1 where autonomy is approve. It is autonomy that decides
-    whether anybody is asked."""
+from watchkeeper.runbook.base import Duration, Frozen, Name
+from watchkeeper.runbook.mitigations import Criticality
 
 
 class Job(Frozen):
@@ -52,10 +24,16 @@ class Job(Frozen):
 class Caps(Frozen):
     """The most this runbook may do by itself."""
 
+    actions_per_incident_per_hour: int = Field(default=12, ge=0)
+    """The most actions that one incident may begin within an hour; a further one is left out."""
     jobs_paused_per_incident: int = Field(default=5, ge=0)
-    """The most jobs that one action may pause; one that would pause more is left out whole."""
+    """The most jobs that one incident may hold paused; an action that would pause more is left out
+    whole."""
     rotations_per_credential_per_day: int = Field(default=1, ge=0)
     """The most rotations of one key in 24 hours; a further one is left out."""
+    vendors_down_at_once: int = Field(default=2, ge=0)
+    """With incidents at so many other vendors, opened within ten minutes of this one, our own
+    network is the likelier cause: only people act. 0 turns this off."""
     approval_timeout: Duration = timedelta(hours=1)
     """How long a question waits for a person's answer; without one nothing of it is done."""
 

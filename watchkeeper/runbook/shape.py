@@ -64,8 +64,8 @@ def _is_told(error: ErrorDetails) -> bool:
 def _written(data: object, loc: Loc) -> Loc:
     """The part of pydantic's location that exists in the file, without its names for branches."""
     kept: Loc = ()
-    for part in loc:
-        if isinstance(data, dict) and part not in data and part == data.get("kind"):
+    for number, part in enumerate(loc, 1):
+        if isinstance(data, dict) and part not in data and number < len(loc):
             continue
         if isinstance(data, dict) and isinstance(part, str):
             kept, data = (*kept, part), data.get(part)

@@ -12,14 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from watchkeeper.sandbox import faults
+from watchkeeper.sandbox.admin_keys import KEYS, Body, Control
 from watchkeeper.sandbox.clock import instant, iso
 from watchkeeper.sandbox.config import Arrivals
-from watchkeeper.sandbox.keys import fingerprint
 from watchkeeper.sandbox.records import Record, digest
 from watchkeeper.sandbox.site import Coming, Site
-
-Body = dict[str, Any]
-Control = Callable[[Site, Request, Body], Response]
 
 
 def routes(site: Site) -> list[Route]:
@@ -89,26 +86,6 @@ def end_faults(site: Site, request: Request, _body: Body) -> Response:
     return JSONResponse({"ended": [f.kind for f in chosen if f.until is None or f.until > now]})
 
 
-def show_keys(site: Site, _request: Request, _body: Body) -> Response:
-    now = site.now()
-    return JSONResponse([k.to_json(site.faults, now) for k in site.keyring.keys.values()])
-
-
-def make_key(site: Site, _request: Request, body: Body) -> Response:
-    """The one time that a key's value is shown, as in the vendor's settings page."""
-    key = site.keyring.make(
-        str(body.get("label", "")), site.now(), read_only=body.get("read_only") is True
-    )
-    return JSONResponse({"value": key.value, "fingerprint": fingerprint(key.value)}, 201)
-
-
-def revoke_key(site: Site, request: Request, _body: Body) -> Response:
-    mark = request.path_params["fingerprint"]
-    if not site.keyring.revoke(mark, site.now()):
-        return JSONResponse({"error": f"no key {mark}"}, 404)
-    return JSONResponse({"revoked": mark})
-
-
 def show_requests(site: Site, request: Request, _body: Body) -> Response:
     since = request.query_params.get("since")
     return JSONResponse(site.log.summary(instant(since) if since else None))
@@ -125,8 +102,7 @@ TABLE: list[tuple[str, dict[str, Control]]] = [
     ("truth", {"GET": truth}),
     ("faults", {"GET": show_faults, "POST": add_fault, "DELETE": end_faults}),
     ("faults/{kind}", {"DELETE": end_faults}),
-    ("keys", {"GET": show_keys, "POST": make_key}),
-    ("keys/{fingerprint}", {"DELETE": revoke_key}),
+    *KEYS,
     ("requests", {"GET": show_requests}),
     ("arrivals", {"PUT": set_arrivals}),
 ]

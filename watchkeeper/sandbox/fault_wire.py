@@ -1,9 +1,11 @@
 """Faults of the connection: late, lost, or never said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
-from watchkeeper.sandbox.fault import Somewhere
+from watchkeeper.sandbox.fault import Fault, Somewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,24 @@ class Slow(Somewhere):
         Somewhere.__post_init__(self)
         if min(self.delay_s, self.spread_s) < 0:
             raise ValueError("slow: delay_s and spread_s cannot be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowModel(Fault):
+    """What asks for one `model`, in the body of a POST, is answered `delay_s` late."""
+
+    kind: ClassVar[str] = "slow_model"
+    model: str
+    delay_s: float
+
+    def __post_init__(self) -> None:
+        if not self.model or self.delay_s < 0:
+            raise ValueError("slow_model: model is named, and delay_s is not negative")
+
+
+def model_delay_s(faults: Sequence[Fault], model: str, now: datetime) -> float:
+    slow = (f for f in faults if isinstance(f, SlowModel) and f.holds(now) and f.model == model)
+    return max((f.delay_s for f in slow), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

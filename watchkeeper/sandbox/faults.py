@@ -23,7 +23,7 @@ from watchkeeper.sandbox.fault_answers import (
 )
 from watchkeeper.sandbox.fault_keys import AuthDown, Forbidden, KeyExpired, KeyRefused, KeyStripped
 from watchkeeper.sandbox.fault_limits import LimitLowered, NoRateHeaders, OtherCaller, Throttled
-from watchkeeper.sandbox.fault_wire import Drip, Drop, Hang, LostReply, Slow
+from watchkeeper.sandbox.fault_wire import Drip, Drop, Hang, LostReply, Slow, SlowModel
 
 KINDS: dict[str, type[Fault]] = {
     kind.kind: kind
@@ -32,7 +32,7 @@ KINDS: dict[str, type[Fault]] = {
         *(Throttled, LimitLowered, OtherCaller, NoRateHeaders),
         *(Outage, Html, Redirected, NotFound, PathMoved, BadRequest, RecordGone),
         *(ErrorBody, Empty, Stale, Huge, ClockOff),
-        *(Slow, LostReply, Hang, Drop, Drip),
+        *(Slow, SlowModel, LostReply, Hang, Drop, Drip),
     )
 }
 

@@ -19,9 +19,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from watchkeeper.sandbox import rate, serving
 from watchkeeper.sandbox.admin import routes
 from watchkeeper.sandbox.exchange import Answer, Call
+from watchkeeper.sandbox.fault_wire import model_delay_s
 from watchkeeper.sandbox.gate import NO_MARK, Caller, Gate, Verdict
 from watchkeeper.sandbox.keys import fingerprint
-from watchkeeper.sandbox.requests_log import Entry, caller_of
+from watchkeeper.sandbox.requests_log import Entry, caller_of, model_of
 from watchkeeper.sandbox.site import Site
 
 HELD_AT_MOST_S, LOOK_EVERY_S = 120, 0.05
@@ -45,12 +46,14 @@ async def _served(site: Site, request: Request) -> Response:
     verdict = Gate(site).judge(_caller(site, request), came)
     caller, wire = verdict.caller, verdict.manner.wire
     body = await request.body()
-    if verdict.delay_s:
-        await asyncio.sleep(verdict.delay_s)
+    model = model_of(caller.method, body)
+    delay_s = max(verdict.delay_s, model_delay_s(site.faults, model, came))
+    if delay_s:
+        await asyncio.sleep(delay_s)
     call = Call(caller.method, caller.path, request.query_params.multi_items(), body)
     given = SILENCE if wire else verdict.refusal or site.answer(call, verdict.bent)
     entry = Entry(came, caller.method, caller.path, caller.name, caller.mark, given.status)
-    site.log.answered(replace(entry, costs=given.costs))
+    site.answered(replace(entry, costs=given.costs, model=model))
     if verdict.lost or wire == "hang":
         await _until_given_up(request)
     if wire or verdict.lost:

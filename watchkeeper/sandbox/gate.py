@@ -111,13 +111,21 @@ class Gate:
             or self._unknown(caller, key)
             or (fault if layer == Layer.KEY else None)
             or (self.manners.too_many(own) if own and own.refused else None)
-            or (self.manners.forbidden if caller.writes and key and key.read_only else None)
+            or self._not_its_own(caller, key, found.bent)
             or fault
         )
 
     def _keyless(self, caller: Caller) -> Answer | None:
         needs = caller.path not in self.manners.open_paths
         return self.manners.no_key if needs and not caller.key else None
+
+    def _not_its_own(self, caller: Caller, key: Key | None, bent: Bent) -> Answer | None:
+        """What no key is needed for, every key may do."""
+        if key is None or caller.path in self.manners.open_paths:
+            return None
+        path, lists = bent.asked(caller.path), self.site.vendor.lists
+        allowed = key.rights.allow(path, caller.writes, lists)
+        return None if allowed else self.manners.forbidden
 
     def _unknown(self, caller: Caller, key: Key | None) -> Answer | None:
         bad = key is None or key.revoked is not None

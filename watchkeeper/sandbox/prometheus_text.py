@@ -18,12 +18,15 @@ class Metrics:
         self._lock = threading.Lock()
 
     def count(self, name: str | None, **labels: str) -> None:
+        self.add(name, 1, **labels)
+
+    def add(self, name: str | None, amount: float, /, **labels: str) -> None:
         if name is None:
             return
         with self._lock:
             series = self._counters.setdefault(name, {})
             key = tuple(labels.items())
-            series[key] = series.get(key, 0.0) + 1
+            series[key] = series.get(key, 0.0) + amount
 
     def gauge(self, name: str | None, value: float) -> None:
         if name is not None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from watchkeeper.sandbox.service_config import Operation
+
 SLOW_MS = 2000
+WELL = ("200", "201", "202")
 REMAINING = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
 ERRORS = {
     "400": "BAD_REQUEST",
@@ -22,15 +25,22 @@ ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """`outcome`: an HTTP status as text, `timeout`, `unreachable`, or `not_json`."""
+    """`outcome`: an HTTP status as text, `timeout`, `unreachable`, or `not_json`. `key`: the
+    fingerprint of the one it was made with; `model`: what it asked for."""
 
     outcome: str
     latency_ms: int
     remaining: int | None = None
+    key: str = ""
+    model: str = ""
 
     @property
     def ok(self) -> bool:
-        return self.outcome == "200"
+        return self.outcome in WELL
+
+    @property
+    def is_worth_another(self) -> bool:
+        return self.outcome.startswith("5")
 
     @property
     def error_type(self) -> str:
@@ -45,10 +55,13 @@ def verdict(last: Poll | None) -> str:
     return "degraded" if last.latency_ms > SLOW_MS else "healthy"
 
 
-def call(client: httpx.Client, path: str, headers: dict[str, str]) -> Poll:
+def call(
+    client: httpx.Client, operation: Operation, headers: dict[str, str], body: object = None
+) -> Poll:
+    """`body`: sent as JSON; none with null."""
     began, remaining = time.monotonic(), None
     try:
-        reply = client.get(path, headers=headers)
+        reply = client.request(operation.method, operation.path, headers=headers, json=body)
         outcome, remaining = _outcome(reply), _remaining(reply)
     except httpx.TimeoutException:
         outcome = "timeout"
@@ -58,13 +71,14 @@ def call(client: httpx.Client, path: str, headers: dict[str, str]) -> Poll:
 
 
 def _outcome(reply: httpx.Response) -> str:
-    if reply.status_code != 200:
-        return str(reply.status_code)
+    status = str(reply.status_code)
+    if status not in WELL:
+        return status
     try:
         json.loads(reply.content)
     except ValueError:
         return "not_json"
-    return "200"
+    return status
 
 
 def _remaining(reply: httpx.Response) -> int | None:

@@ -1,8 +1,11 @@
-"""What can be wrong with the integration service itself. A restart ends all of it."""
+"""What can be wrong with the integration service itself. A restart ends all of it, but for a load
+that was written down."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, TypeVar
+
+from watchkeeper.sandbox.service_config import CRITICALITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +75,56 @@ class Queue(ServiceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heavy(ServiceFault):
-    """A consumer has it send `per_s` more requests, and it really does."""
+    """A consumer has it send `per_s` more requests, and it really does. `criticality`: of that
+    work, where it is another than the operation's."""
 
     kind: ClassVar[str] = "heavy"
     consumer: str
     per_s: float
+    criticality: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.per_s <= 200:
             raise ValueError("heavy: per_s is between 0 and 200")
+        if self.criticality not in ("", *CRITICALITIES):
+            raise ValueError(f"heavy: criticality is one of {', '.join(CRITICALITIES)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overloaded(ServiceFault):
+    """`work_per_s` items come, and each replica does `capacity_per_s`; `waiting` wait already. What
+    waits is in the queue, and slows its health and its turns, up to `slowest_s`. Only this one
+    goes on after a restart, where the service has a file for its settings."""
+
+    kind: ClassVar[str] = "overloaded"
+    work_per_s: float
+    capacity_per_s: float
+    waiting: float = 0.0
+    slowest_s: float = 8.0
+
+    def __post_init__(self) -> None:
+        if min(self.work_per_s, self.waiting, self.slowest_s) < 0 or self.capacity_per_s <= 0:
+            raise ValueError("overloaded: capacity_per_s is above 0, nothing else below it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowDns(ServiceFault):
+    """Each look-up of the vendor's name takes `delay_s`."""
+
+    kind: ClassVar[str] = "slow_dns"
+    delay_s: float
+
+    def __post_init__(self) -> None:
+        if self.delay_s < 0:
+            raise ValueError("slow_dns: delay_s cannot be negative")
 
 
 KINDS: dict[str, type[ServiceFault]] = {
     kind.kind: kind
-    for kind in (Crash, Hang, Slow, Unhealthy, WrongKey, OperationErrors, Queue, Heavy)
+    for kind in (
+        *(Crash, Hang, Slow, Unhealthy, WrongKey),
+        *(OperationErrors, Queue, Heavy, Overloaded, SlowDns),
+    )
 }
 Kind = TypeVar("Kind", bound=ServiceFault)
 

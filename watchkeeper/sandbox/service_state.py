@@ -1,82 +1,119 @@
-"""What the service knows of its own calls, and what it tells of that: health, metrics, log."""
+"""What the service knows of itself and its calls, and what it tells of that."""
 
 import threading
 import uuid
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from watchkeeper.sandbox.clock import Clock, iso
 from watchkeeper.sandbox.keys import fingerprint
+from watchkeeper.sandbox.load import Flow, Load, flow_of, wait_s
 from watchkeeper.sandbox.making import fraction
 from watchkeeper.sandbox.prometheus_text import Metrics
-from watchkeeper.sandbox.service_calls import Poll, verdict
+from watchkeeper.sandbox.service_calls import Poll
 from watchkeeper.sandbox.service_config import Operation, Setup
+from watchkeeper.sandbox.service_counts import LOAD, Counts
 from watchkeeper.sandbox.service_faults import (
     OperationErrors,
+    Overloaded,
     Queue,
     ServiceFault,
     Unhealthy,
     WrongKey,
     first,
 )
+from watchkeeper.sandbox.service_health import health, status_of, worst
+from watchkeeper.sandbox.settings_book import SettingsBook
 
 VERSION = "1.0"
-WORST_FIRST = ("unhealthy", "degraded", "healthy")
-LIST_WORDS = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail"}
 
 
 class State:
     """`lasts`: the newest call of each operation; the counts are of this process's life."""
 
-    def __init__(self, setup: Setup, key: str, clock: Clock) -> None:
-        self.setup = setup
-        self.clock = clock
+    def __init__(
+        self,
+        setup: Setup,
+        key: str,
+        clock: Clock,
+        more_keys: Sequence[str] = (),
+        book: SettingsBook | None = None,
+    ) -> None:
+        self.setup, self.clock = setup, clock
         self.started: datetime = clock()
         self.boot_id = uuid.uuid4().hex
         self.lasts: dict[str, Poll] = {}
-        self.counts: Counter[str] = Counter()
         self.faults: list[ServiceFault] = []
         self.metrics = Metrics()
-        self._key = key
-        self._turns = 0
+        self.counts = Counts(setup.names, self.metrics)
+        self.keys = (key, *more_keys)
+        self.book = book or SettingsBook(len(self.keys))
+        self.load, self.replicas = Load(), 1
+        self._turns, self._next = count(1), count()
         self._lock = threading.Lock()
+
+    # --- what it goes by -------------------------------------------------------------------------
 
     @property
     def key(self) -> str:
-        wrong = first(self.faults, WrongKey)
-        return wrong.key if wrong else self._key
+        return self.spread[0]
 
-    def did(self, operation: Operation, poll: Poll) -> None:
-        """One turn of an operation, with the call that it made."""
+    @property
+    def spread(self) -> tuple[str, ...]:
+        """The keys that its calls are made with, in turn."""
+        wrong = first(self.faults, WrongKey)
+        return (wrong.key,) if wrong else self.keys[: self.book.now.keys or 1]
+
+    def next_key(self) -> str:
+        keys = self.spread
+        return keys[next(self._next) % len(keys)]
+
+    @property
+    def flow(self) -> Flow:
+        fault = first(self.faults, Overloaded)
+        return flow_of(fault, self.book.now.intake_per_s, self.replicas)
+
+    def waiting(self) -> float:
+        """How much of what comes from outside waits now."""
+        waiting, refused = self.load.look(self.flow)
+        if refused:
+            self.counts.refuse(LOAD, "normal", "intake", refused)
+        return waiting
+
+    def wait_s(self) -> float:
+        return wait_s(self.waiting(), self.flow)
+
+    # --- what it did -----------------------------------------------------------------------------
+
+    def did(self, operation: Operation, poll: Poll, waited_s: float = 0.0) -> None:
+        """One turn of an operation, with the last call that it made."""
         failed = self._fails(operation)
         with self._lock:
             self.lasts[operation.name] = poll
         self.called(operation, poll)
-        well = poll.ok and not failed
-        status = "success" if well else "error"
-        self.metrics.count(operation.metric, operation=operation.name, status=status)
-        self.metrics.observe(operation.duration, poll.latency_ms / 1000)
+        self.counts.turned(operation, poll.ok and not failed, waited_s + poll.latency_ms / 1000)
         if poll.ok and failed:
             self._failed("OPERATION_FAILED", operation)
 
     def called(self, operation: Operation, poll: Poll) -> None:
-        names = self.setup.names
-        with self._lock:
-            self.counts[poll.outcome] += 1
-        self.metrics.count(
-            names.requests,
-            method="GET",
-            endpoint=operation.label,
-            status=poll.outcome,
-            consumer=operation.consumer,
-        )
-        self.metrics.observe(names.latency, poll.latency_ms / 1000, endpoint=operation.label)
-        if poll.remaining is not None:
-            self.metrics.gauge(names.remaining, poll.remaining)
+        self.counts.called(operation, poll)
         if not poll.ok:
             self._failed(poll.error_type, operation)
+
+    def retries(self, operation: Operation, poll: Poll) -> None:
+        """A call failed that is made once more: no error until it is given up."""
+        self.counts.called(operation, poll)
+        self.counts.retry(operation)
+
+    def refused(self, operation: Operation, reason: str) -> None:
+        self.counts.refuse(operation.name, operation.criticality, reason)
+
+    def forget(self, operation: Operation) -> None:
+        """What is not done any more says nothing of its health."""
+        with self._lock:
+            self.lasts.pop(operation.name, None)
 
     def _failed(self, kind: str, operation: Operation) -> None:
         self.metrics.count(self.setup.names.errors, error_type=kind, operation=operation.name)
@@ -86,54 +123,41 @@ class State:
                 log.write(self.setup.log_line.format(**facts) + "\n")
 
     def _fails(self, operation: Operation) -> bool:
-        with self._lock:
-            self._turns += 1
-            draw = fraction(self.boot_id, self._turns)
+        draw = fraction(self.boot_id, next(self._turns))
         found = (f for f in self.faults if isinstance(f, OperationErrors))
         return any(f.operation == operation.name and draw < f.share for f in found)
 
+    # --- what it tells ---------------------------------------------------------------------------
+
+    def queue(self) -> int:
+        said = first(self.faults, Queue)
+        return round(self.waiting()) + (said.length if said else 0)
+
     def metrics_text(self) -> str:
-        queue = first(self.faults, Queue)
-        self.metrics.gauge(self.setup.names.queue, queue.length if queue else 0)
+        self.metrics.gauge(self.setup.names.queue, self.queue())
+        self.metrics.gauge(self.setup.names.replicas, self.replicas)
         return self.metrics.text()
 
-    def status(self) -> str:
-        if first(self.faults, Unhealthy) or not self.lasts:
-            return "unhealthy"
-        return min((verdict(poll) for poll in self.lasts.values()), key=WORST_FIRST.index)
-
     def health(self) -> dict[str, Any]:
-        return health(
-            self.setup,
-            self.status(),
-            worst(self.lasts),
-            {
-                "timestamp": iso(self.clock()),
-                "keyFingerprint": fingerprint(self.key),
-                "startedAt": iso(self.started),
-                "bootId": self.boot_id,
-                "version": VERSION,
-            },
-        )
+        with self._lock:
+            lasts = dict(self.lasts)
+        sick = first(self.faults, Unhealthy) is not None
+        status = "unhealthy" if sick else status_of(lasts, bool(self.book.now.refuse))
+        facts = {
+            "timestamp": iso(self.clock()),
+            "keyFingerprint": fingerprint(self.key),
+            "startedAt": iso(self.started),
+            "bootId": self.boot_id,
+            "version": VERSION,
+        }
+        return health(self.setup, status, worst(lasts), facts)
 
     def stats(self) -> dict[str, Any]:
-        ok = self.counts["200"]
-        failed = sum(self.counts.values()) - ok
-        return {"ok": ok, "failed": failed, "by_status": dict(self.counts), "bootId": self.boot_id}
-
-
-def worst(lasts: Mapping[str, Poll]) -> Poll:
-    polls = sorted(lasts.values(), key=lambda p: (WORST_FIRST.index(verdict(p)), -p.latency_ms))
-    return polls[0] if polls else Poll("none", 0)
-
-
-def health(setup: Setup, status: str, poll: Poll, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of /health, in whichever of the two shapes of checks."""
-    name, vendor = f"{setup.vendor}_api", verdict(poll)
-    if setup.health == "mapping":
-        checks: Any = {name: {"status": poll.ok, "latencyMs": poll.latency_ms}}
-    else:
-        message = {} if poll.ok else {"message": poll.error_type}
-        one = {"name": name, "status": LIST_WORDS[vendor], "latencyMs": poll.latency_ms}
-        checks = [{**one, **message}]
-    return {"status": status, "checks": checks, **facts}
+        return {
+            "queue": self.queue(),
+            **self.counts.shown(),
+            "replicas": self.replicas,
+            "keys": [fingerprint(key) for key in self.spread],
+            "settings": self.book.shown(),
+            "bootId": self.boot_id,
+        }

@@ -11,11 +11,12 @@ from watchkeeper.sandbox.effects import Bent
 from watchkeeper.sandbox.exchange import Answer, Call
 from watchkeeper.sandbox.fault import Fault
 from watchkeeper.sandbox.fault_answers import Stale
+from watchkeeper.sandbox.key_uses import Use
 from watchkeeper.sandbox.keys import Keyring
 from watchkeeper.sandbox.maintainx import MAINTAINX
 from watchkeeper.sandbox.making import Making
 from watchkeeper.sandbox.manners import Manners
-from watchkeeper.sandbox.requests_log import RequestLog
+from watchkeeper.sandbox.requests_log import Entry, RequestLog
 from watchkeeper.sandbox.world import World
 
 
@@ -66,6 +67,12 @@ class Site:
             replace(one, requests=one.requests - 1) for one in self.coming if one.requests > 0
         ]
         self.faults += [replace(fault, since=now) for fault in due]
+
+    def answered(self, entry: Entry) -> None:
+        """Written down where the vendor counts, and where it shows what a key was used for."""
+        self.log.answered(entry)
+        use = Use(entry.at, entry.method, entry.path, entry.caller, entry.status)
+        self.keyring.answered(entry.key, use)
 
     def answer(self, call: Call, bent: Bent) -> Answer:
         return self.vendor.answer(self.world, call, self.now(), bent)

@@ -72,12 +72,15 @@ def store_key_accepted(evidence: Evidence) -> Finding:
     return Finding(bool(admitted) and not refused, admitted, refused)
 
 
+# Readings of the key itself.
+_NO_HOLDER = ("store", "leak", "age")
+
+
 def service_on_another_key(evidence: Evidence) -> Finding:
     """Our service shows another key's fingerprint than the store's: it was not restarted."""
-    others = tuple(
-        r for r in evidence.of(Kind.KEY) if r.probe != "store" and r.fault == "other_key"
-    )
-    shown = tuple(r for r in evidence.of(Kind.KEY) if r.probe != "store" and r.signature)
+    holders = tuple(r for r in evidence.of(Kind.KEY) if r.probe not in _NO_HOLDER)
+    others = tuple(r for r in holders if r.fault == "other_key")
+    shown = tuple(r for r in holders if r.signature)
     if not shown:
         return UNKNOWN
     return Finding(bool(others), others, () if others else shown)
@@ -87,6 +90,16 @@ def key_changed_of_late(evidence: Evidence) -> Finding:
     """Somebody has written down a change of the key within the last day."""
     changes = tuple(r for r in evidence.of(Kind.CHANGE) if r.probe == "key")
     return Finding(bool(changes), changes)
+
+
+def key_leaked(evidence: Evidence) -> Finding:
+    """A person has told that others may have our key, and it is not yet proven dead and replaced."""
+    return of_one(evidence.one(Kind.KEY, "leak"), lambda r: r.outcome is Outcome.DOWN)
+
+
+def key_due(evidence: Evidence) -> Finding:
+    """Our key is soon to expire, or older than we let one grow."""
+    return of_one(evidence.one(Kind.KEY, "age"), lambda r: r.outcome is not Outcome.OK)
 
 
 def _accepted(evidence: Evidence, names: tuple[str, ...]) -> Finding:
@@ -118,4 +131,6 @@ SIGNS = (
     store_key_accepted,
     service_on_another_key,
     key_changed_of_late,
+    key_leaked,
+    key_due,
 )

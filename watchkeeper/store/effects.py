@@ -18,6 +18,18 @@ def state_of(session: Session, effect: Effect) -> EffectState:
     return EffectState.PLANNED if row is None else EffectState(row.state)
 
 
+def planned(session: Session, effect: Effect, fence: int, now: datetime) -> None:
+    """Written down before it is begun; one that is there already stays as it is, but for one that
+    was rejected: it may be tried again."""
+    row = _row(session, effect)
+    if row is None:
+        session.add(_planned(effect, fence, now))
+    elif row.state == EffectState.REJECTED:
+        row.state = EffectState.PLANNED
+        session.add(row)
+    session.flush()
+
+
 def sending(session: Session, effect: Effect, fence: int, now: datetime) -> None:
     """Written and committed before the call, so that a death in it leaves a trace."""
     row = _row(session, effect) or _planned(effect, fence, now)
@@ -52,7 +64,7 @@ def entries(session: Session, incident_id: int) -> tuple[EffectEntry, ...]:
     )
     return tuple(
         EffectEntry(
-            says=REGISTRY[row.step].says.format(target=row.target),
+            says=REGISTRY[row.step].said(row.target),
             state=row.state,
             outcome=row.outcome,
             at=row.settled_at,

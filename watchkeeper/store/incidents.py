@@ -278,9 +278,9 @@ def _has(session: Session, incident_id: int, milestone: Milestone) -> bool:
 
 
 def _row(session: Session, incident_id: int) -> IncidentRow:
-    row = session.exec(
-        select(IncidentRow).where(IncidentRow.id == incident_id).with_for_update()
-    ).first()
+    # Its key stays: rows that name it are written meanwhile, and wait for nobody.
+    query = select(IncidentRow).where(IncidentRow.id == incident_id)
+    row = session.exec(query.with_for_update(key_share=True)).first()
     if row is None:
         raise UserError(f"there is no INC-{incident_id}: see `watchkeeper incident list`")
     return row

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from watchkeeper.errors import UserError
-from watchkeeper.mitigation import RUNNING, Job
+from watchkeeper.mitigation.job import RUNNING, Job
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import JobRow

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from watchkeeper.errors import UserError
-from watchkeeper.mitigation import Lease, LeaseKind, LeaseState
+from watchkeeper.mitigation.lease import Lease, LeaseKind, LeaseState
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import LeaseRow
 
@@ -35,11 +36,12 @@ def take(
         expires_at=now,
     )
     row.prior, row.applied, row.state = prior, applied, LeaseState.ACTIVE
-    row.taken_at, row.expires_at = now, now + length
+    row.taken_at = row.heartbeat_at = now
+    row.expires_at = now + length
     row.ended_at, row.ended_because = None, ""
     session.add(row)
     session.flush()
-    return value_of(Lease, row)
+    return _value(row)
 
 
 def end(session: Session, lease_id: int, because: str, now: datetime) -> None:
@@ -50,21 +52,67 @@ def end(session: Session, lease_id: int, because: str, now: datetime) -> None:
     session.add(row)
 
 
+def applied(session: Session, lease: Lease, more: dict[str, object]) -> None:
+    """Remember what was seen of it since it was taken."""
+    row = _in_force(session, lease)
+    if row is not None:
+        row.applied = {**row.applied, **more}
+        session.add(row)
+
+
+def extend(session: Session, lease: Lease, until: datetime) -> None:
+    row = _in_force(session, lease)
+    if row is not None:
+        row.expires_at = until
+        session.add(row)
+
+
+def beat(session: Session, lease: Lease, now: datetime) -> None:
+    """Somebody minds it."""
+    row = _in_force(session, lease)
+    if row is not None:
+        row.heartbeat_at = now
+        session.add(row)
+
+
+def get(session: Session, lease_id: int) -> Lease:
+    row = session.get(LeaseRow, lease_id)
+    if row is None:
+        raise UserError(f"there is no lease {lease_id}: see `watchkeeper lease list`")
+    return _value(row)
+
+
 def active(session: Session, incident_id: int | None = None) -> tuple[Lease, ...]:
-    query = select(LeaseRow).where(LeaseRow.state == LeaseState.ACTIVE).order_by(col(LeaseRow.id))
+    query = _held()
     if incident_id is not None:
         query = query.where(LeaseRow.incident_id == incident_id)
-    return tuple(value_of(Lease, row) for row in session.exec(query))
+    return tuple(_value(row) for row in session.exec(query))
 
 
 def of_incident(session: Session, incident_id: int) -> tuple[Lease, ...]:
     query = select(LeaseRow).where(LeaseRow.incident_id == incident_id).order_by(col(LeaseRow.id))
-    return tuple(value_of(Lease, row) for row in session.exec(query))
+    return tuple(_value(row) for row in session.exec(query))
 
 
 def find(session: Session, incident_id: int, kind: LeaseKind, target: str) -> Lease | None:
     row = _row(session, incident_id, kind, target)
-    return None if row is None else value_of(Lease, row)
+    return None if row is None else _value(row)
+
+
+def _held() -> SelectOfScalar[LeaseRow]:
+    return select(LeaseRow).where(LeaseRow.state == LeaseState.ACTIVE).order_by(col(LeaseRow.id))
+
+
+def _in_force(session: Session, lease: Lease) -> LeaseRow | None:
+    """The row, if it is still of this taking."""
+    row = _row(session, lease.incident_id, lease.kind, lease.target)
+    return row if row is not None and _value(row).same_taking(lease) else None
+
+
+def _value(row: LeaseRow) -> Lease:
+    # A lease of before heartbeats was last seen to when it was taken.
+    row.heartbeat_at = row.heartbeat_at or row.taken_at
+    return value_of(Lease, row)
 
 
 def _row(session: Session, incident_id: int, kind: LeaseKind, target: str) -> LeaseRow | None:

@@ -89,6 +89,18 @@ def held(session: Session, name: str, now: datetime) -> bool:
     return row is not None and row.holder is not None and row.expires_at > now
 
 
+def free(session: Session, name: str, now: datetime) -> bool:
+    """Whether nobody holds it; and nobody takes it before this transaction ends.
+
+    Whoever needs a lock and its incident in one transaction asks for the lock first: two that wait
+    for each other's row would both be ended by PostgreSQL.
+    """
+    if _row(session, name) is None:
+        add_first(session, LockRow(name=name, fence=0, expires_at=now))
+    row = _row(session, name)
+    return row is None or row.holder is None or row.expires_at <= now
+
+
 def describe(session: Session, name: str) -> tuple[str | None, datetime | None, str]:
     """(holder, expires_at, note), for people to see."""
     row = session.exec(select(LockRow).where(LockRow.name == name)).first()

@@ -12,7 +12,9 @@ from typing import Any, Literal, Self
 
 import httpx
 
+from watchkeeper.credentials.current_keys import Read
 from watchkeeper.credentials.protocols import RotatableStore, Stage
+from watchkeeper.credentials.reading import KeyReader, current_key
 from watchkeeper.credentials.references import open_rotatable, open_source
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import UserError
@@ -28,9 +30,11 @@ from watchkeeper.vendor.transport import GuardedTransport
 __all__ = ["KeyChoice", "Params", "Purpose", "Reply", "VendorClient", "vendor_client"]
 
 Params = Mapping[str, str | int | Sequence[str]]
-KeyChoice = Stage | Literal["second", "made_up"] | None
+KeyChoice = Stage | Literal["second", "made_up"] | Secret | None
 # No vendor has issued it: what it answers is what it answers to a wrong key.
 MADE_UP = "not-a-key-made-up-by-watchkeeper"
+# The share of a deadline that a far store may take to tell the key.
+STORE_SHARE = 0.5
 # For a 429 that names no wait.
 USUAL_HOLD_S = 5.0
 
@@ -111,13 +115,16 @@ def vendor_client(
     """A client for one integration; nothing is read or sent before the first call.
 
     `key_stage`: which key to send: one of the credential's, the `second` credential's, a `made_up`
-    one, None for none at all. `deadline_s` bounds one exchange, `max_wait_s` the wait for our turn
-    before it, `max_bytes` an answer. A relative `file:` reference counts from `base`, by default
-    the working directory. `consumer`: whose requests they count as.
+    one, the very one that is given, None for none at all. A `current` one in a far store may be
+    some seconds old; one that the vendor refuses is read anew.
+
+    `deadline_s` bounds one exchange, `max_wait_s` the wait for our turn before it, `max_bytes` an
+    answer. A relative `file:` reference counts from `base`, by default the working directory.
+    `consumer`: whose requests they count as.
     """
     guard = Guard.of(watched, dry_run, f"watchkeeper/{_version()} ({purpose})")
     gate = RateGate(store, watched.name, watched.runbook.rate_limit, now, consumer=consumer)
-    key = _key(watched, base or Path(), key_stage)
+    key = _key(watched, base or Path(), key_stage, deadline_s * STORE_SHARE)
     wire = GuardedTransport(guard, gate, key, purpose, Bounds(deadline_s, max_wait_s, max_bytes))
     return VendorClient(guard, wire, gate, now)
 
@@ -131,22 +138,23 @@ def _by_name(headers: httpx.Headers) -> dict[str, str]:
     return {name: ", ".join(values) for name, values in joined.items()}
 
 
-def _key(watched: Watched, base: Path, which: KeyChoice) -> Callable[[], Secret | None]:
+def _key(watched: Watched, base: Path, which: KeyChoice, within_s: float) -> KeyReader:
     credential = watched.integration.credential
-    if which is None:
-        return _no_key
+    if which is None or isinstance(which, Secret):
+        return KeyReader("", lambda: which)
     if which == "made_up":
         made_up = TEST_KEY + MADE_UP if watched.integration.sandbox else MADE_UP
-        return partial(Secret, made_up)
-    if which == "second":
-        return open_source(credential.second or "", base).read
+        return KeyReader("", partial(Secret, made_up))
     if which == "current":
-        return open_source(credential.reference, base).read
-    return partial(_staged, open_rotatable(credential.reference, base), which, credential.reference)
+        return current_key(credential.reference, base, within_s)
+    reference = credential.second or "" if which == "second" else credential.reference
+    return KeyReader(reference, _explicit(reference, base, which), within_s=within_s)
 
 
-def _no_key() -> None:
-    return None
+def _explicit(reference: str, base: Path, which: Stage | Literal["second"]) -> Read:
+    if which == "second":
+        return open_source(reference, base).read
+    return partial(_staged, open_rotatable(reference, base), which, reference)
 
 
 def _staged(store: RotatableStore, stage: Stage, reference: str) -> Secret:

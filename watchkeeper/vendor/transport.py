@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable
 from typing import cast
 
 import httpx
 
+from watchkeeper.credentials.reading import KeyReader
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, WatchkeeperError
 from watchkeeper.vendor.bounded import TooLarge, bounded
@@ -31,19 +32,20 @@ NOT_KEPT = frozenset(
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Refuses, waits for its turn, adds the key, sends, and reads no further than its bounds.
 
-    `key` is called just before sending; None sends no key. The deadline is for the whole exchange,
+    `key` is read just before sending; None sends no key. The deadline is for the whole exchange,
     from connecting to the last byte, however slowly it drips; waiting for our turn comes before.
     The response's `latency_s` extension is the exchange's length.
 
     Raises Refused (nothing was sent), Throttled (our turn did not come), CallFailed (no usable
-    answer), Ambiguous (the same, of a write that the vendor may have seen).
+    answer), Ambiguous (the same, of a write that the vendor may have seen), and what reading the
+    key raises: UserError, or Transient.
     """
 
     def __init__(
         self,
         guard: Guard,
         gate: RateGate,
-        key: Callable[[], Secret | None],
+        key: KeyReader,
         purpose: Purpose,
         bounds: Bounds,
     ) -> None:
@@ -55,15 +57,20 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._guard.check_origin(request.url)
         self._guard.check_method(request.method)
         await self._gate.admit(self._purpose, self._bounds.max_wait_s)
-        secret = self._key()
+        secret = await self._key.read()
         self._guard.check_key(secret)
         sent = _Sent()
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._bounds.deadline_s):
-                return await self._exchange(self._sealed(request, secret, sent), secret, started)
+                sealed = self._sealed(request, secret, sent)
+                response = await self._exchange(sealed, secret, started)
         except (_Unusable, httpx.TransportError, OSError, UnicodeError) as error:
             failure = self._failure(request, error, sent)
+        else:
+            if secret is not None and response.status_code == httpx.codes.UNAUTHORIZED:
+                self._key.refused(secret)
+            return response
         # Raised out here, so that it carries nothing of the error that led to it.
         raise failure
 

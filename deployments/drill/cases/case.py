@@ -10,7 +10,8 @@ from watchkeeper.evidence import Evidence
 from watchkeeper.runbook.model import Runbook
 
 Key = Literal["none", "good", "bad"]
-Stored = Literal["good", "missing"]
+# `due`: a good one that expires in a few days.
+Stored = Literal["good", "missing", "due"]
 # Among the true causes: whatever the runbook calls it, so long as it has a row.
 ANY = "*"
 

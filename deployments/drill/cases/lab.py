@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +39,7 @@ FIRST_KEY = "test_first_key_4f1c9a77d2"
 BAD_KEY = "test_never_issued_00000000"
 AMPLE = {"requests": 3000, "per": "10 s"}
 POLL_S = 0.1
+YEAR, FEW_DAYS = timedelta(days=365), timedelta(days=3)
 
 # Clocks run fast, budgets are ample: a triage is about what is planted, not about our own pace.
 OVERLAY: dict[str, Any] = {
@@ -123,7 +124,7 @@ class Lab:
         self.wire_at = self._wire(self.vendor_at.url)
         self.tls_at = self._wire(self.vendor_at.url, "--tls-as", "Corporate Proxy Authority")
         self.control_at = self._wire(self.page_at.url)
-        self._write_key(self.folder / "service-key.json", FIRST_KEY)
+        self._write_key(self.folder / "service-key.json", FIRST_KEY, datetime.now(UTC))
         self.log = self.folder / "service.log"
         setup = service_setup(self.book, self.log)
         (self.folder / "service.json").write_text(json.dumps(setup))
@@ -206,13 +207,17 @@ class Lab:
 
     def _entry(self, case: Case, home: Path) -> dict[str, Any]:
         credential = {"name": "vendor-key", "reference": "file:key.json"}
+        now = datetime.now(UTC)
         if case.stored == "good":
-            self._write_key(home / "key.json", FIRST_KEY)
+            self._write_key(home / "key.json", FIRST_KEY, now)
+        if case.stored == "due":
+            self._write_key(home / "key.json", FIRST_KEY, now - YEAR)
+            credential["expires"] = (now + FEW_DAYS).isoformat()
         if case.pending != "none":
             store = open_rotatable("file:key.json", home)
             store.offer(clean(self._key(case.pending), "the lab"))
         if case.second != "none":
-            self._write_key(home / "second.json", self._key(case.second))
+            self._write_key(home / "second.json", self._key(case.second), now)
             credential["second"] = "file:second.json"
         service: dict[str, Any] = {"health_url": f"{self.service_at.url}/health"}
         if case.measured:
@@ -242,6 +247,6 @@ class Lab:
         return str(made["value"])
 
     @staticmethod
-    def _write_key(path: Path, value: str) -> None:
-        store = open_rotatable(f"file:{path}", path.parent, lambda: datetime.now(UTC))
+    def _write_key(path: Path, value: str, since: datetime) -> None:
+        store = open_rotatable(f"file:{path}", path.parent, lambda: since)
         store.promote(store.offer(clean(value, "the lab")))

@@ -10,6 +10,8 @@ from sqlmodel import update
 from watchkeeper.changes import ChangeKind
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.gaps import version_of
+from watchkeeper.performing import leaking
+from watchkeeper.performing.connectors import keys_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import changes, observations, records, watermarks
@@ -111,6 +113,13 @@ def key_changed(watch: Watch, watched: Watched) -> None:
     _changed(watch, watched, ChangeKind.KEY, "vendor-key rotated by hand")
 
 
+def leaked(watch: Watch, watched: Watched) -> None:
+    """A person tells that our key was seen by others, an hour after it was."""
+    shown = keys_of(watch, watched).versions()
+    current = next(v.fingerprint for v in shown if v.stage == "current")
+    leaking.tell(watch, watched, current, watch.now() - HOUR, "a public repository", "ann")
+
+
 def _changed(watch: Watch, watched: Watched, kind: ChangeKind, what: str) -> None:
     with watch.store.write() as session:
         now = watch.now()
@@ -138,5 +147,6 @@ PREPARED: Mapping[str, Prepare] = {
         failed_now_and_then,
         deployed,
         key_changed,
+        leaked,
     )
 }

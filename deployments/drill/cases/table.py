@@ -19,13 +19,26 @@ DEGRADED_TM = {"API": "partial_outage"}
 MAINTENANCE_TM = {"API": "under_maintenance"}
 
 ROTATE = ("pause-all-jobs", "rotate-key")
+REPLACE = ("pause-all-jobs", "replace-leaked-key")
+RENEW = ("rotate-key",)
 WAIT = ("pause-all-jobs", "escalate")
-CAP = ("emergency-rate-cap", "pause-deferrable")
+OUTAGE_MX = ("pause-all-jobs", "buffer-writes", "wait-for-vendor", "escalate")
+OUTAGE_TM = ("pause-all-jobs", "wait-for-vendor", "escalate")
+CAP_MX = ("emergency-rate-cap", "slow-service", "pause-deferrable")
+CAP_TM = (
+    *("refuse-deferrable", "slow-service", "emergency-rate-cap"),
+    *("pause-deferrable", "spread-keys"),
+)
+SLOW_TM = ("faster-model", "pause-deferrable")
+SLOW_WAY = ("keep-dns", "pause-deferrable")
+SCALE_MX = ("scale-up", "pause-deferrable")
+SCALE_TM = ("scale-up", "take-in-less", "pause-deferrable")
+RESTART = ("restart-service", "escalate")
 DEFER = ("pause-deferrable",)
 DEFER_AND_CALL = ("pause-deferrable", "escalate")
 CALL = ("escalate",)
-STOP = ("pause-all-jobs",)
-SLOW_DOWN = ("emergency-rate-cap",)
+STOP = ("pause-all-jobs", "wait-for-vendor")
+SLOW_DOWN = ("retry-more-slowly", "half-rate")
 
 
 def fault(kind: str, *endpoints: str, **more: Any) -> dict[str, Any]:
@@ -51,6 +64,10 @@ _MAINTAINX = (
          causes=("key_missing",), severity=1, proven=True, mitigations=WAIT),
     Case(name="mx-key-stripped", says="the key is lost on the way", vendor=M,
          faults=(fault("key_stripped"),), causes=("key_missing",), severity=1, proven=False),
+    Case(name="mx-key-leaked", says="nobody sees a leak: a person tells of it", vendor=M,
+         record=("leaked",), causes=("key_leaked",), severity=1, proven=True, mitigations=REPLACE),
+    Case(name="mx-key-due", says="all is well, and the key expires in three days", vendor=M,
+         stored="due", causes=("key_expires_soon",), severity=4, proven=True, mitigations=RENEW),
     Case(name="mx-auth-down", says="every key is refused, and the page says so", vendor=M,
          faults=(fault("auth_down"),), second="good", page=DEGRADED_MX,
          causes=("vendor_auth_down",), severity=1, proven=True, mitigations=WAIT),
@@ -65,13 +82,13 @@ _MAINTAINX = (
          settle_s=1.0, mitigations=CALL),
     Case(name="mx-outage-confirmed", says="5xx on all endpoints, the status page agrees", vendor=M,
          faults=(outage(),), page=DOWN_MX, causes=("vendor_outage",), severity=1, proven=True,
-         mitigations=WAIT),
+         mitigations=OUTAGE_MX),
     Case(name="mx-outage-green-page", says="5xx on all endpoints, the status page lags", vendor=M,
-         faults=(outage(status=502),), causes=("vendor_outage",), severity=1, mitigations=WAIT),
+         faults=(outage(status=502),), causes=("vendor_outage",), severity=1, mitigations=OUTAGE_MX),
     Case(name="mx-rate-limited-by-us", says="429 on all requests, one of ours floods", vendor=M,
          faults=(fault("limit_lowered", limit=60, window_s=10),), measured=True,
          service=({"kind": "heavy", "consumer": "report-generator", "per_s": 60},), settle_s=2.5,
-         causes=("rate_limit_exceeded",), severity=2, proven=True, mitigations=CAP),
+         causes=("rate_limit_exceeded",), severity=2, proven=True, mitigations=CAP_MX),
     Case(name="mx-rate-limited-by-others", says="429 on all requests, ours are few", vendor=M,
          faults=(fault("limit_lowered", limit=1000, window_s=10), fault("other_caller", per_s=900)),
          measured=True, settle_s=3.0, causes=("rate_limit_shared",), severity=2, proven=False,
@@ -108,7 +125,7 @@ _MAINTAINX = (
     Case(name="mx-connections-dropped", says="connections break without an answer", vendor=M,
          faults=(fault("drop"),), causes=("vendor_hangs",), severity=1, proven=False),
     Case(name="mx-service-crash", says="our service crashes", vendor=M, service=({"kind": "crash"},),
-         causes=("service_crash",), severity=1, proven=True, mitigations=CALL),
+         causes=("service_crash",), severity=1, proven=True, mitigations=RESTART),
     Case(name="mx-service-crash-after-deploy", says="our service crashes after a deployment", vendor=M,
          service=({"kind": "crash"},), record=("deployed",), causes=("service_crash",), severity=1,
          proven=True),
@@ -119,13 +136,13 @@ _MAINTAINX = (
          mitigations=CALL),
     Case(name="mx-service-slow", says="our service is slow, the vendor is not", vendor=M,
          service=({"kind": "slow", "delay_s": 1.7},), causes=("slow_service",), severity=3,
-         mitigations=DEFER),
+         mitigations=SCALE_MX),
     Case(name="mx-intermittent", says="500s now and then, everywhere", vendor=M,
          faults=(outage(status=500, share=0.5),), causes=("intermittent_errors",), severity=2,
          or_severities=(4,), looks=6, mitigations=SLOW_DOWN),
     Case(name="mx-one-endpoint-500", says="one endpoint fails, not a critical one", vendor=M,
          faults=(outage("/locations", status=500),), causes=("intermittent_errors",), severity=4,
-         proven=True, mitigations=("emergency-rate-cap",)),
+         proven=True, mitigations=SLOW_DOWN),
     Case(name="mx-one-critical-endpoint-500", says="the critical endpoint fails", vendor=M,
          faults=(outage(*CRITICAL),), causes=("intermittent_errors",), severity=2, proven=True),
     Case(name="mx-slow", says="slow answers everywhere", vendor=M, faults=(SLOW,),
@@ -162,7 +179,7 @@ _MAINTAINX = (
          mitigations=()),
     Case(name="mx-slow-network", says="everything is slow, not the vendor alone", vendor=M,
          wire={"mode": "slow", "delay_s": 0.7}, control={"mode": "slow", "delay_s": 1.3},
-         causes=("slow_network",), severity=3, proven=False, mitigations=DEFER),
+         causes=("slow_network",), severity=3, proven=False, mitigations=SLOW_WAY),
     Case(name="mx-all-well", says="all is well", vendor=M, record=("well_walked",), causes=(),
          severity=None),
 )  # fmt: skip
@@ -170,7 +187,7 @@ _MAINTAINX = (
 _TWINMIND = (
     Case(name="tm-outage", says="all transcriptions fail: the API is down", vendor=T,
          faults=(outage(),), page=DOWN_TM, measured=True, causes=("vendor_outage",), severity=1,
-         proven=True, mitigations=WAIT),
+         proven=True, mitigations=OUTAGE_TM),
     Case(name="tm-transcriptions-failing", says="100% of transcriptions fail, the API answers",
          vendor=T, service=({"kind": "operation_errors", "operation": "transcribe"},), measured=True,
          causes=("transcriptions_failing",), severity=1, proven=False, settle_s=1.0,
@@ -186,6 +203,10 @@ _TWINMIND = (
          proven=False, mitigations=ROTATE),
     Case(name="tm-key-missing", says="is a key set?", vendor=T, stored="missing",
          causes=("key_missing",), severity=1, proven=True, mitigations=WAIT),
+    Case(name="tm-key-leaked", says="nobody sees a leak: a person tells of it", vendor=T,
+         record=("leaked",), causes=("key_leaked",), severity=1, proven=True, mitigations=REPLACE),
+    Case(name="tm-key-due", says="all is well, and the key expires in three days", vendor=T,
+         stored="due", causes=("key_expires_soon",), severity=4, proven=True, mitigations=RENEW),
     Case(name="tm-consumer-on-old-key", says="the secrets manager and the service disagree", vendor=T,
          service=({"kind": "wrong_key"},), causes=("consumer_not_restarted",), severity=1, proven=True,
          settle_s=1.0, mitigations=CALL),
@@ -195,14 +216,14 @@ _TWINMIND = (
     Case(name="tm-dns", says="the name does not resolve", vendor=T, address="unresolvable",
          causes=("dns_failure",), severity=1, proven=True, mitigations=CALL),
     Case(name="tm-slow-vendor", says="high latency: TwinMind is slow", vendor=T, faults=(SLOW,),
-         page=DEGRADED_TM, causes=("slow_vendor",), severity=3, mitigations=DEFER),
+         page=DEGRADED_TM, causes=("slow_vendor",), severity=3, mitigations=SLOW_TM),
     Case(name="tm-overloaded", says="high latency: our service queues", vendor=T,
          service=({"kind": "queue", "length": 400}, {"kind": "slow", "delay_s": 1.1}), measured=True,
-         causes=("slow_service",), severity=3, proven=True, mitigations=DEFER),
+         causes=("slow_service",), severity=3, proven=True, mitigations=SCALE_TM),
     Case(name="tm-rate-limited", says="429 errors increase, one consumer is heavy", vendor=T,
          faults=(fault("limit_lowered", limit=60, window_s=10),), measured=True,
          service=({"kind": "heavy", "consumer": "batch-importer", "per_s": 60},), settle_s=2.5,
-         causes=("rate_limit_exceeded",), severity=2, proven=True, mitigations=CAP),
+         causes=("rate_limit_exceeded",), severity=2, proven=True, mitigations=CAP_TM),
     Case(name="tm-intermittent", says="500s now and then", vendor=T,
          faults=(outage(status=500, share=0.5),), causes=("intermittent_errors",), severity=2,
          or_severities=(4,), looks=6, mitigations=SLOW_DOWN),
@@ -213,10 +234,10 @@ _TWINMIND = (
          faults=(fault("error_body", "/health"),), causes=("api_contract_changed",), severity=2,
          mitigations=CALL),
     Case(name="tm-service-crash", says="our pods are gone", vendor=T, service=({"kind": "crash"},),
-         causes=("service_crash",), severity=1, proven=True, mitigations=CALL),
+         causes=("service_crash",), severity=1, proven=True, mitigations=RESTART),
     Case(name="tm-service-crash-after-deploy", says="our pods are gone after a deployment", vendor=T,
          service=({"kind": "crash"},), record=("deployed",), causes=("service_crash",), severity=1,
-         proven=True, mitigations=CALL),
+         proven=True, mitigations=RESTART),
     Case(name="tm-now-and-then", says="an occasional time-out: P4", vendor=T,
          record=("well_walked", "failed_now_and_then"), causes=("occasional_timeouts",), severity=4,
          mitigations=()),
@@ -233,7 +254,7 @@ _TWINMIND = (
          mitigations=CALL),
     Case(name="tm-slow-network", says="high latency: the way is slow, to anywhere", vendor=T,
          wire={"mode": "slow", "delay_s": 0.7}, control={"mode": "slow", "delay_s": 1.3},
-         causes=("slow_network",), severity=3, proven=False, mitigations=DEFER),
+         causes=("slow_network",), severity=3, proven=False, mitigations=SLOW_WAY),
     Case(name="tm-budget-nearly-used", says="the remaining gauge is near 0, nothing is refused",
          vendor=T, settle_s=1.5, causes=("rate_limit_near",), severity=4, mitigations=DEFER,
          faults=(fault("limit_lowered", limit=1000, window_s=1), fault("other_caller", per_s=940))),
@@ -302,6 +323,12 @@ _MIXED = (
     Case(name="mixed-offered-key-is-bad", says="the key has expired, and the offered one is wrong",
          vendor=M, faults=(EXPIRED,), pending="bad", causes=("api_key_expired",), severity=1,
          proven=False),
+    Case(name="mixed-leaked-and-revoked", says="401 on all: it was revoked, for others had it",
+         vendor=M, faults=(EXPIRED,), record=("leaked",), causes=("key_leaked",), severity=1,
+         proven=True),
+    Case(name="mixed-due-in-outage", says="the key expires in three days, the vendor is down today",
+         vendor=M, faults=(outage(),), page=DOWN_MX, stored="due", causes=("vendor_outage",),
+         severity=1, proven=True),
     Case(name="mixed-moved-and-down", says="one path has moved while another fails", vendor=M,
          mixed=True, faults=(fault("path_moved", path="/users"), outage("/assets")),
          causes=("intermittent_errors", "api_path_changed"), severity=4),

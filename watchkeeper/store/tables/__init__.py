@@ -16,7 +16,8 @@ from watchkeeper.store.tables.integration import (
     SwitchRow,
     WatermarkRow,
 )
-from watchkeeper.store.tables.ledger import ApprovalRow, EffectRow, LeaseRow, LockRow
+from watchkeeper.store.tables.ledger import EffectRow, LockRow
+from watchkeeper.store.tables.mitigation import ApprovalRow, ExposureRow, LeaseRow, StepRow
 from watchkeeper.store.tables.planning import ChangeRow, MaintenanceRow
 from watchkeeper.store.tables.telemetry import ScrapeRow
 from watchkeeper.store.tables.volume import RequestCountRow
@@ -26,6 +27,7 @@ __all__ = [
     "CauseRow",
     "ChangeRow",
     "EffectRow",
+    "ExposureRow",
     "GapRow",
     "IncidentRow",
     "IntegrationRow",
@@ -39,6 +41,7 @@ __all__ = [
     "RecordRow",
     "RequestCountRow",
     "ScrapeRow",
+    "StepRow",
     "SwitchRow",
     "TimelineRow",
     "WatermarkRow",

@@ -1,0 +1,115 @@
+"""The key that was replaced: asked to be revoked, timed, and watched until the vendor refuses it.
+
+Neither MaintainX nor TwinMind has an API for its keys: a person revokes, and only the vendor's
+refusal proves it. The vigil is a lease: it ends with that proof, and calls people when it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from watchkeeper.credentials.current_keys import CURRENT_KEYS
+from watchkeeper.credentials.protocols import Stage
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.incident import State
+from watchkeeper.mitigation.lease import Lease, LeaseKind
+from watchkeeper.performing.connectors import keys_of
+from watchkeeper.performing.key_probe import try_key
+from watchkeeper.performing.leasing import hold
+from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.store import exposures, incidents, leases
+
+REFUSED = "the vendor refuses it"
+# A key of ours that is tried every few seconds is no burden, and no lock-out.
+EVERY = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class OldKey:
+    """Whether the vendor still accepts it; None where that cannot be told, and why."""
+
+    accepted: bool | None
+    says: str
+
+
+def watch_over(
+    watch: Watch, duty: Duty, watched: Watched, fingerprint: str, length: timedelta
+) -> Lease:
+    """From now on its end is waited for; one that is watched over already stays so."""
+    hold(watch, duty, watched.name, LeaseKind.OLD_KEY, fingerprint, {}, length)
+    with watch.store.read() as session:
+        found = leases.find(session, duty.incident_id, LeaseKind.OLD_KEY, fingerprint)
+    assert found is not None
+    return found
+
+
+async def mind(watch: Watch, watched: Watched, lease: Lease) -> OldKey:
+    """Try it once, and write down what came of it: accepted until when, refused from when on."""
+    found = await try_old(watch, watched, lease.target)
+    now = watch.now()
+    with watch.store.write() as session:
+        if found.accepted:
+            leases.applied(session, lease, {"accepted_at": now.isoformat()})
+            exposures.accepted(session, lease.incident_id, lease.target, now)
+        if found.accepted is False:
+            _dead(session, lease, now)
+    return found
+
+
+def _dead(session: Session, lease: Lease, now: datetime) -> None:
+    held = leases.find(session, lease.incident_id, lease.kind, lease.target)
+    if held is None or not held.same_taking(lease):
+        return
+    leases.end(session, lease.id, REFUSED, now)
+    exposures.refused(session, lease.incident_id, lease.target, now)
+    if incidents.get(session, lease.incident_id).state is State.SETTLING:
+        # It may have been all that kept the incident from being closed.
+        incidents.settles(session, lease.incident_id, now)
+    accepted = held.applied.get("accepted_at")
+    before = f"accepted until {_clock(str(accepted))}, " if accepted else ""
+    text = f"the old key {lease.target} is dead: {before}refused at {now:%H:%M:%S}Z"
+    incidents.note(session, lease.incident_id, text, now=now)
+
+
+async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
+    """Ask the vendor with it. Only its refusal is a proof, and only where our own key is let in, if
+    that is another one."""
+    try:
+        stage = await asyncio.to_thread(_stage, watch, watched, fingerprint)
+        if stage is None:
+            return OldKey(None, f"the store no longer holds {fingerprint}: it cannot be tried")
+        path = watched.runbook.probes[0].path
+        # Another process may have made another key current a moment ago.
+        CURRENT_KEYS.forget(watched.integration.credential.reference)
+        reading = await try_key(watch, watched, stage, "old_key", path)
+        if reading.status not in (401, 403):
+            said = reading.says()
+            return OldKey(True if reading.succeeded else None, said)
+        if stage != "current":
+            ours = await try_key(watch, watched, "current", "current_key", path)
+            if not ours.succeeded:
+                return OldKey(None, f"our own key is not let in either: {ours.says()}")
+    except WatchkeeperError as error:
+        return OldKey(None, str(error))
+    return OldKey(False, f"the vendor refuses {fingerprint}")
+
+
+def _stage(watch: Watch, watched: Watched, fingerprint: str) -> Stage | None:
+    found = {v.fingerprint: v.stage for v in keys_of(watch, watched).versions()}
+    return found.get(fingerprint)
+
+
+def due(lease: Lease, now: datetime) -> bool:
+    """Whether it is time to try it again."""
+    asked = lease.applied.get("accepted_at")
+    return asked is None or datetime.fromisoformat(str(asked)) + EVERY <= now
+
+
+def _clock(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%H:%M:%S}Z"
