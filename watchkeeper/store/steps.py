@@ -54,7 +54,9 @@ def of_round(session: Session, incident: Incident) -> tuple[Step, ...]:
         .where(StepRow.incident_id == incident.id, StepRow.round == incident.round)
         .order_by(col(StepRow.id))
     )
-    return tuple(Step(row.name, StepState(row.state), row.by, row.because, row.tries) for row in rows)
+    return tuple(
+        Step(row.name, StepState(row.state), row.by, row.because, row.tries) for row in rows
+    )
 
 
 def begun_since(session: Session, incident_id: int, since: datetime) -> int:
