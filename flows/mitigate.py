@@ -58,7 +58,7 @@ async def apply_plan(incident: Incident) -> Approval | None:
             if failed:
                 break
         if incident_now(incident.id).state is State.TRIAGED:
-            await mark_mitigated(incident, words(done, plan))
+            await mark_mitigated(duty, incident, words(done, plan))
     return None
 
 

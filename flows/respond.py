@@ -30,6 +30,7 @@ from tasks.recovering import (
 from tasks.settling import between_phases, settled
 from tasks.showing import show_incident
 from tasks.watching import reconsider
+from watchkeeper.errors import StaleFence
 from watchkeeper.incident import State
 from watchkeeper.performing.ledger import Duty
 
@@ -45,10 +46,13 @@ async def respond(incident_id: int, epoch: int = 0) -> RunState[None]:
         incident_id: the number in INC-17
         epoch: which responder of the incident this is; set by whoever starts it
     """
-    async with duty_for(incident_now(incident_id), epoch) as duty:
-        if duty is None:
-            return Completed(name="AlreadyResponding", message="another run sees to it")
-        return await see_through(duty)
+    try:
+        async with duty_for(incident_now(incident_id), epoch) as duty:
+            if duty is None:
+                return Completed(name="AlreadyResponding", message="another run sees to it")
+            return await see_through(duty)
+    except StaleFence as error:
+        return Completed(name="TakenOver", message=str(error))
 
 
 async def see_through(duty: Duty) -> RunState[None]:
@@ -100,9 +104,9 @@ async def prove_repair(duty: Duty) -> bool:
     if incident.state is State.MITIGATED:
         recovery = await verify(incident.integration)
         if not recovery.holds:
-            await reconsider(incident)
+            await reconsider(duty, incident)
             return False
-        incident = await mark_recovered(incident, recovery)
+        incident = await mark_recovered(duty, incident, recovery)
         between_phases("verify")
     return incident.has_reached(State.RESOLVED)
 
@@ -121,7 +125,7 @@ async def resume(duty: Duty) -> None:
     incident = incident_now(duty.incident_id)
     if incident.state is State.RESOLVED:
         await give_back(duty)
-        await begin_settling(incident)
+        await begin_settling(duty, incident)
         await show_incident(incident_now(duty.incident_id))
 
 
@@ -135,4 +139,4 @@ async def settle(duty: Duty) -> bool:
     for gap in gaps_of(incident):
         if not gap.state.over:
             await judge_gap(gap)
-    return (await close(incident)).closed
+    return (await close(duty, incident)).closed

@@ -10,6 +10,7 @@ from tasks.retrying import STEP
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.performing import mitigating, responding, stepping
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.store.approvals import Approval
 
 
@@ -50,5 +51,5 @@ async def record_answer(
 
 
 @task(name="mark mitigated", **STEP)
-async def mark_mitigated(incident: Incident, said: str) -> Incident:
-    return mitigating.mitigated(current(), incident, said)
+async def mark_mitigated(duty: Duty, incident: Incident, said: str) -> Incident:
+    return mitigating.mitigated(current(), duty, incident, said)

@@ -39,10 +39,10 @@ async def verify(integration: str, incident: Incident | None) -> Recovery:
 
 
 @task(name="mark recovered", **STEP)
-async def mark_recovered(incident: Incident, recovery: Recovery) -> Incident:
+async def mark_recovered(duty: Duty, incident: Incident, recovery: Recovery) -> Incident:
     watch = current()
     watched = watch.integration(incident.integration)
-    return recovering.mark_recovered(watch, watched, incident, recovery)
+    return recovering.mark_recovered(watch, duty, watched, incident, recovery)
 
 
 @task(name="all clear", **STEP)
@@ -86,8 +86,8 @@ async def give_back(duty: Duty) -> tuple[str, ...]:
 
 
 @task(name="begin settling", **STEP)
-async def begin_settling(incident: Incident) -> Incident:
-    return recovering.begin_settling(current(), incident)
+async def begin_settling(duty: Duty, incident: Incident) -> Incident:
+    return recovering.begin_settling(current(), duty, incident)
 
 
 @task(name="compare with the vendor", task_run_name="compare {gap.resource}", **STEP)
@@ -97,8 +97,8 @@ async def judge_gap(gap: Gap) -> Gap:
 
 
 @task(name="close", **STEP)
-async def close(incident: Incident) -> Closing:
-    return recovering.close(current(), incident)
+async def close(duty: Duty, incident: Incident) -> Closing:
+    return recovering.close(current(), duty, incident)
 
 
 @task(name="write the report", **STEP)

@@ -12,7 +12,7 @@ from tasks.retrying import STEP
 from watchkeeper.errors import Permanent, Transient
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.actions import RotateKey
-from watchkeeper.performing import old_keys, rotating, triaging
+from watchkeeper.performing import key_test, old_keys, rotating, rotation_stand, triaging
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.levers import consumer_named
 from watchkeeper.rotation import Move, NextMove, next_move
@@ -38,8 +38,11 @@ async def rotate(duty: Duty, incident: Incident, action: RotateKey) -> None:
 async def see(duty: Duty, incident: Incident, action: RotateKey) -> NextMove:
     watch = current()
     watched = watch.integration(incident.integration)
-    shown = await rotating.shown_by(watched, action.consumers)
-    return next_move(rotating.stand_of(watch, watched, incident, action, shown, duty.tries))
+    shown = await rotation_stand.shown_by(watched, action.consumers)
+    stand = await asyncio.to_thread(
+        rotation_stand.stand_of, watch, watched, incident, action, shown, duty.tries
+    )
+    return next_move(stand)
 
 
 @task(name="wait for a new key", **STEP)
@@ -47,7 +50,7 @@ async def await_key(duty: Duty, incident: Incident, action: RotateKey, _target: 
     watch = current()
     watched = watch.integration(incident.integration)
     for _ in range(TRIES):
-        if await asyncio.to_thread(rotating.offered, watch, watched) is not None:
+        if await asyncio.to_thread(key_test.offered, watch, watched) is not None:
             return
         await asyncio.sleep(PAUSE_S)
     raise Permanent(f"no key was offered: watchkeeper key offer {incident.integration}")
@@ -59,7 +62,7 @@ async def test(duty: Duty, incident: Incident, action: RotateKey, fingerprint: s
     what proves that ours is the fault."""
     watch = current()
     watched = watch.integration(incident.integration)
-    tested = await rotating.test_offered(watch, watched)
+    tested = await key_test.test_offered(watch, watched)
     with watch.store.write() as session:
         incidents.note(session, incident.id, tested.says(), now=watch.now())
     if not tested.accepted:
@@ -71,7 +74,8 @@ async def test(duty: Duty, incident: Incident, action: RotateKey, fingerprint: s
 @task(name="make the tested key current", **STEP)
 async def promote(duty: Duty, incident: Incident, action: RotateKey, fingerprint: str) -> None:
     watch = current()
-    await rotating.promote(watch, duty, watch.integration(incident.integration), fingerprint)
+    watched = watch.integration(incident.integration)
+    await rotating.promote(watch, duty, watched, fingerprint, action.revoke_within)
 
 
 @task(name="restart a consumer", task_run_name="restart {consumer}", **STEP)
@@ -80,7 +84,7 @@ async def move_consumer(duty: Duty, incident: Incident, action: RotateKey, consu
     stays."""
     watch = current()
     watched = watch.integration(incident.integration)
-    chosen = rotating.chosen_in_round(watch, watched, incident) or ""
+    chosen = rotation_stand.chosen_in_round(watch, watched, incident) or ""
     await rotating.restart_consumer(watch, duty, consumer_named(watched, consumer), chosen)
 
 
@@ -89,7 +93,7 @@ async def retire(duty: Duty, incident: Incident, action: RotateKey, fingerprint:
     """Everything is proven on the new key: the old one is to be revoked, and watched until then."""
     watch = current()
     watched = watch.integration(incident.integration)
-    lease = old_keys.watch_over(watch, duty, watched, fingerprint, action.revoke_within)
+    lease = old_keys.ask_for_end(watch, duty, watched, fingerprint, action.revoke_within)
     found = await old_keys.mind(watch, watched, lease)
     if found.accepted is not False:
         text = f"{fingerprint} is to be revoked in the vendor's settings: {found.says}"
@@ -103,7 +107,7 @@ async def await_revocation(
 ) -> None:
     watch = current()
     watched = watch.integration(incident.integration)
-    lease = old_keys.watch_over(watch, duty, watched, fingerprint, action.revoke_within)
+    lease = old_keys.ask_for_end(watch, duty, watched, fingerprint, action.revoke_within)
     for _ in range(TRIES):
         found = await old_keys.mind(watch, watched, lease)
         if found.accepted is False:

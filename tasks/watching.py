@@ -10,6 +10,7 @@ from tasks.retrying import STEP
 from watchkeeper.incident import Incident
 from watchkeeper.performing import detecting, mitigating, paging, responding, triaging
 from watchkeeper.performing.detecting import Check
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.triaging import Triage
 from watchkeeper.store import incidents
 
@@ -32,11 +33,11 @@ async def record_triage(incident: Incident, found: Triage) -> Incident:
 
 
 @task(name="reconsider the cause", **STEP)
-async def reconsider(incident: Incident) -> Incident:
+async def reconsider(duty: Duty, incident: Incident) -> Incident:
     """Still failing after the runbook's patience: another cause begins another round."""
     watch = current()
     found = await triaging.triage(watch, watch.integration(incident.integration))
-    return triaging.reconsider(watch, incident, found)
+    return triaging.reconsider(watch, duty, incident, found)
 
 
 @task(name="see whether an answer is still needed", **STEP)

@@ -31,7 +31,15 @@ from watchkeeper.errors import Halted, StaleFence, Transient
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import PauseJobs
 from watchkeeper.mitigation.lease import LeaseKind
-from watchkeeper.performing import detecting, leasing, paging, responding, rotating
+from watchkeeper.performing import (
+    detecting,
+    key_test,
+    leasing,
+    paging,
+    responding,
+    rotating,
+    rotation_stand,
+)
 from watchkeeper.performing.detecting import Check
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch, utc_now
@@ -209,12 +217,12 @@ async def own_effect(watch: Watch, duty: Duty, number: int) -> None:
 async def acts(watch: Watch, duty: Duty, incident: Incident) -> None:
     """The key is rotated as far as that is ours to do, and every job is paused."""
     watched = watch.integration(NAME)
-    chosen = rotating.chosen_in_round(watch, watched, incident)
-    key = chosen or rotating.offered(watch, watched)
+    chosen = rotation_stand.chosen_in_round(watch, watched, incident)
+    key = chosen or key_test.offered(watch, watched)
     if key is not None and chosen is None:
         rotating.choose(watch, duty, watched, key)
     if key is not None:
-        await rotating.promote(watch, duty, watched, key)
+        await rotating.promote(watch, duty, watched, key, timedelta(hours=1))
     leasing.pause_jobs(watch, duty, NAME, PAUSE)
 
 

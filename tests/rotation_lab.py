@@ -28,10 +28,10 @@ from watchkeeper.errors import Permanent, Transient, WatchkeeperError
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.actions import Escalate, RotateKey
 from watchkeeper.mitigation.plan import PlannedAction
-from watchkeeper.performing import old_keys, rotating
+from watchkeeper.performing import key_test, old_keys, rotating, rotation_stand
+from watchkeeper.performing.key_test import KeyTest
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.responding import lock_name
-from watchkeeper.performing.rotating import KeyTest
 from watchkeeper.performing.watch import Watch
 from watchkeeper.rotation import Move, NextMove, Stand, next_move
 from watchkeeper.runbook.acting import CommandRuntime
@@ -252,7 +252,7 @@ class Machine:
     """The shipped one; a test may plant a fault in a copy."""
 
     decide: Callable[[Stand], NextMove] = next_move
-    test: Callable[[Watch, Watched], Awaitable[KeyTest]] = rotating.test_offered
+    test: Callable[[Watch, Watched], Awaitable[KeyTest]] = key_test.test_offered
 
 
 async def at_once(_seconds: float) -> None:
@@ -287,8 +287,8 @@ class Rotator:
 
     async def move(self) -> Move:
         """The next one. Raises what it raised, and Waiting where it is a person's."""
-        shown = await rotating.shown_by(self.watched, self.action.consumers)
-        stand = rotating.stand_of(
+        shown = await rotation_stand.shown_by(self.watched, self.action.consumers)
+        stand = rotation_stand.stand_of(
             self.watch, self.watched, self.incident, self.action, shown, self.duty.tries
         )
         found = self.machine.decide(stand)
@@ -303,12 +303,13 @@ class Rotator:
             case Move.TEST:
                 await self._test()
             case Move.PROMOTE:
-                await rotating.promote(watch, duty, watched, found.target)
+                length = self.action.revoke_within
+                await rotating.promote(watch, duty, watched, found.target, length)
             case Move.RESTART:
                 await self._restart(found.target)
             case Move.RETIRE | Move.AWAIT_REVOCATION:
                 length = self.action.revoke_within
-                lease = old_keys.watch_over(watch, duty, watched, found.target, length)
+                lease = old_keys.ask_for_end(watch, duty, watched, found.target, length)
                 old = await old_keys.mind(watch, watched, lease)
                 if found.move is Move.AWAIT_REVOCATION and old.accepted is not False:
                     raise Waiting(found.move)
@@ -321,5 +322,5 @@ class Rotator:
 
     async def _restart(self, name: str) -> None:
         consumer = next(c for c in self.watched.integration.consumers if c.name == name)
-        chosen = rotating.chosen_in_round(self.watch, self.watched, self.incident) or ""
+        chosen = rotation_stand.chosen_in_round(self.watch, self.watched, self.incident) or ""
         await rotating.restart_consumer(self.watch, self.duty, consumer, chosen, at_once)

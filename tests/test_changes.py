@@ -146,7 +146,7 @@ def test_our_own_rotation_is_a_change(watch: Watch, watched: Watched, tmp_path: 
         )
     duty = Duty.unfenced(incident)
     for _ in range(2):
-        asyncio.run(rotating.promote(watch, duty, watched, fingerprint))
+        asyncio.run(rotating.promote(watch, duty, watched, fingerprint, timedelta(hours=1)))
     (reading,) = change_readings(watch, watched)
     assert (reading.probe, reading.value) == ("key", 0.0)
     assert reading.detail.startswith("maintainx-api-key is ")

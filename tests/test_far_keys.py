@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -35,7 +36,7 @@ from watchkeeper.diagnosis import Verdict, diagnose
 from watchkeeper.effects import KEY_PROMOTE, EffectState
 from watchkeeper.errors import Transient
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
-from watchkeeper.performing import old_keys, rotating
+from watchkeeper.performing import key_test, old_keys, rotating
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.contrasting import contrast_readings
 from watchkeeper.performing.endpoint_probe import ask
@@ -248,9 +249,9 @@ def test_a_promotion_that_died_at_its_last_call_is_completed(
     assert place.wire.seen[-1] in ("UpdateSecretVersionStage", "destroy")
     assert place.consumer() == NEW.reveal()
     place.wire.reset()
-    asyncio.run(rotating.promote(watch, duty, here, mark))
+    asyncio.run(rotating.promote(watch, duty, here, mark, timedelta(hours=1)))
     with watch.store.read() as session:
-        (entry_,) = effects.entries(session, duty.incident_id)
+        entry_, *_ = effects.entries(session, duty.incident_id)
     assert entry_.state == EffectState.RECONCILED
     assert shape(place.store) == of(NEW, previous=OLD)
     if place.google is not None:
@@ -269,8 +270,8 @@ def test_a_promoted_key_is_what_we_send_next(
     here = kept_at(watch, vendor, place.reference)
     assert asyncio.run(look(watch, here)).endpoints[0].status == 200
     place.store.offer(new)
-    assert asyncio.run(rotating.test_offered(watch, here)).accepted
-    asyncio.run(rotating.promote(watch, duty, here, new.fingerprint))
+    assert asyncio.run(key_test.test_offered(watch, here)).accepted
+    asyncio.run(rotating.promote(watch, duty, here, new.fingerprint, timedelta(hours=1)))
     vendor.revoke(old.fingerprint)
     assert [r.status for r in asyncio.run(look(watch, here)).endpoints] == [200] * 4
     # Now by another process.

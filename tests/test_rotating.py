@@ -25,7 +25,14 @@ from watchkeeper.effects import CONSUMER_RESTART, KEY_PROMOTE, EffectState
 from watchkeeper.errors import Permanent, Refused, Transient
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.lease import LeaseKind
-from watchkeeper.performing import old_keys, rotating
+from watchkeeper.performing import (
+    key_test,
+    old_keys,
+    recovering,
+    rotating,
+    rotation_stand,
+    standing,
+)
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.mitigating import make_plan
 from watchkeeper.performing.watch import Watch
@@ -137,7 +144,7 @@ async def at_once(_seconds: float) -> None:
 
 
 def promote(watch: Watch, duty: Duty, here: Watched, mark: str) -> None:
-    asyncio.run(rotating.promote(watch, duty, here, mark))
+    asyncio.run(rotating.promote(watch, duty, here, mark, timedelta(hours=1)))
 
 
 def move(watch: Watch, duty: Duty, here: Watched, mark: str, sleep: Any = at_once) -> None:
@@ -157,12 +164,12 @@ def test_an_offered_key_is_tested_wherever_ours_is_used(
 ) -> None:
     """Every probed endpoint is read with it: its scope is tested as well as its life."""
     mark = world.offer()
-    found = asyncio.run(rotating.test_offered(watch, here))
+    found = asyncio.run(key_test.test_offered(watch, here))
     assert (found.fingerprint, found.accepted) == (mark, True)
     assert found.says() == f"the vendor accepts {mark} on 4 endpoints"
     by_key = world.vendor.sim.get("/requests").json()["by_key"]
     assert by_key[mark] == len(here.runbook.probes) == 4
-    assert rotating.offered(watch, here) == mark
+    assert key_test.offered(watch, here) == mark
     assert world.stage("current") == Secret(FIRST_KEY).fingerprint
 
 
@@ -171,7 +178,7 @@ def test_a_key_that_the_vendor_refuses_is_not_good(
 ) -> None:
     """It is told by its fingerprint, with what the vendor said."""
     mark = world.keys.offer(Secret("test_nobody_made_this"))
-    found = asyncio.run(rotating.test_offered(watch, here))
+    found = asyncio.run(key_test.test_offered(watch, here))
     assert not found.accepted
     assert found.says().startswith(f"the offered key {mark} is not good: /workorders?limit=1")
     assert "test_nobody" not in found.says()
@@ -181,9 +188,9 @@ def test_without_an_offer_there_is_nothing_to_test(
     watch: Watch, here: Watched, world: World
 ) -> None:
     """The person is told what to do."""
-    assert rotating.offered(watch, here) is None
+    assert key_test.offered(watch, here) is None
     with pytest.raises(Permanent, match="watchkeeper key offer"):
-        asyncio.run(rotating.test_offered(watch, here))
+        asyncio.run(key_test.test_offered(watch, here))
 
 
 # --- promoting ----------------------------------------------------------------------------------
@@ -205,7 +212,7 @@ def test_a_tested_key_becomes_current_once(
     promote(watch, Duty(incident.id, 2), here, mark)
     assert world.stage("current") == mark
     assert world.stage("previous") == Secret(FIRST_KEY).fingerprint
-    assert rotating.chosen_in_round(watch, here, incident) == mark
+    assert rotation_stand.chosen_in_round(watch, here, incident) == mark
 
 
 def test_killed_after_the_promotion_it_is_found_done(
@@ -216,14 +223,14 @@ def test_killed_after_the_promotion_it_is_found_done(
     target = f"maintainx-api-key:{mark}"
     with watch.store.write() as session:
         effects.sending(session, duty.effect(KEY_PROMOTE, target), 0, watch.now())
-    assert rotating.chosen_in_round(watch, here, incident) == mark
+    assert rotation_stand.chosen_in_round(watch, here, incident) == mark
     world.keys.promote(mark)
     before = world.keys.versions()
     promote(watch, duty, here, mark)
     assert world.keys.versions() == before
-    assert ledger(watch, incident) == [
-        (f"make the tested key current: {target}", EffectState.RECONCILED)
-    ]
+    promoted, held = ledger(watch, incident)
+    assert promoted == (f"make the tested key current: {target}", EffectState.RECONCILED)
+    assert held == (f"hold old_key {Secret(FIRST_KEY).fingerprint}", EffectState.DONE)
 
 
 def test_killed_before_the_promotion_it_is_done(
@@ -247,7 +254,7 @@ def test_a_key_that_was_replaced_meanwhile_is_not_promoted(
     with pytest.raises(Permanent, match=f"key {tested} is not pending"):
         promote(watch, duty, here, tested)
     assert world.stage("current") == Secret(FIRST_KEY).fingerprint
-    assert rotating.chosen_in_round(watch, here, incident) is None
+    assert rotation_stand.chosen_in_round(watch, here, incident) is None
 
 
 OTHERS = {
@@ -398,3 +405,20 @@ def test_the_old_key_is_proven_dead_by_the_vendor(
     assert ended is not None and (ended.active, ended.ended_because) == (False, old_keys.REFUSED)
     assert any(f"the old key {first} is dead: accepted until" in text for text in said)
     assert old_keys.watch_over(watch, duty, here, first, timedelta(hours=1)) == ended
+
+
+def test_no_incident_is_closed_over_half_a_rotation(
+    watch: Watch, here: Watched, world: World, duty: Duty, incident: Incident
+) -> None:
+    """Current already, and consumers not proven on it: the old key is not to be revoked yet, and what
+    began is not forgotten either."""
+    promote(watch, duty, here, world.offer())
+    old = Secret(FIRST_KEY).fingerprint
+    with watch.store.read() as session:
+        assert standing.asks_of(session, incident) == []
+    assert recovering.close(watch, duty, incident).in_the_way == (
+        f"old_key on {old} is still in force",
+    )
+    old_keys.ask_for_end(watch, duty, here, old, timedelta(hours=1))
+    with watch.store.read() as session:
+        assert [asked["fingerprint"] for asked in standing.asks_of(session, incident)] == [old]

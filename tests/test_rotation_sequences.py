@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from rotation_lab import Machine
 from rotation_play import Bench, Event, bench, played, sequences
 
-from watchkeeper.performing import rotating
-from watchkeeper.performing.rotating import KeyTest
+from watchkeeper.performing import key_test
+from watchkeeper.performing.key_test import KeyTest
 from watchkeeper.performing.watch import Watch
 from watchkeeper.rotation import NextMove, Stand, next_move
 from watchkeeper.runbook.integration import Watched
@@ -84,7 +84,7 @@ def hasty(stand: Stand) -> NextMove:
 async def one_endpoint(watch: Watch, watched: Watched) -> KeyTest:
     """Accepts a key that was let in at one place only."""
     fewer = watched.runbook.model_copy(update={"probes": watched.runbook.probes[:1]})
-    return await rotating.test_offered(watch, watched.model_copy(update={"runbook": fewer}))
+    return await key_test.test_offered(watch, watched.model_copy(update={"runbook": fewer}))
 
 
 def leaky(stand: Stand) -> NextMove:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import CapRate
 from watchkeeper.mitigation.plan import Plan, PlannedAction
 from watchkeeper.mitigation.world import Step, StepState
-from watchkeeper.performing import stepping
+from watchkeeper.performing import mitigating, recovering, stepping
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.responding import begin_again, lock_name
 from watchkeeper.performing.watch import Watch
@@ -138,6 +139,37 @@ def test_who_was_replaced_begins_nothing(any_watch: Watch, incident: Incident, d
     with pytest.raises(StaleFence):
         stepping.begin(any_watch, duty, CAP)
     assert shown(any_watch, incident) == {}
+
+
+@pytest.mark.parametrize(
+    ("states", "move"),
+    [
+        ((), lambda on, duty, incident: mitigating.mitigated(on, duty, incident, "-")),
+        (
+            (State.MITIGATED, State.RESOLVED),
+            lambda on, duty, incident: recovering.begin_settling(on, duty, incident),
+        ),
+        (
+            (State.MITIGATED, State.RESOLVED, State.SETTLING),
+            lambda on, duty, incident: recovering.close(on, duty, incident),
+        ),
+    ],
+    ids=["mitigated", "settling", "closed"],
+)
+def test_who_was_replaced_moves_no_incident_on(
+    any_watch: Watch,
+    incident: Incident,
+    duty: Duty,
+    states: tuple[State, ...],
+    move: Callable[[Watch, Duty, Incident], object],
+) -> None:
+    """A person had a step tried again: what the old run saw is of a world that is gone."""
+    stands = moved(any_watch, incident, *states)
+    with any_watch.store.write() as session:
+        locks.revoke(session, duty.lock, any_watch.now())
+    with pytest.raises(StaleFence):
+        move(any_watch, duty, stands)
+    assert now(any_watch, incident).state is stands.state
 
 
 def test_each_round_has_its_own_steps(any_watch: Watch, incident: Incident, duty: Duty) -> None:

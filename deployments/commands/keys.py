@@ -16,7 +16,7 @@ from watchkeeper.credentials.protocols import RotatableStore
 from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.secret import Secret, clean
 from watchkeeper.errors import Refused, Transient, UserError, WatchkeeperError
-from watchkeeper.performing import rotating
+from watchkeeper.performing import key_test
 from watchkeeper.performing.connectors import keys_of
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.vendor.guard import Guard
@@ -34,7 +34,7 @@ def offer(
     watched = on.integration(integration)
     store, secret = keys_of(on, watched), _typed(watched)
     # Before it is stored: there are stores that make a first key current at once.
-    test = asyncio.run(rotating.test_key(on, watched, secret))
+    test = asyncio.run(key_test.test_key(on, watched, secret))
     refused = [r for r in test.readings if r.status in (401, 403)]
     if refused:
         mark = secret.fingerprint

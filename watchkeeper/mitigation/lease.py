@@ -68,6 +68,11 @@ class Lease:
         """Still in force, and not taken again since then."""
         return self.active and self.taken_at == other.taken_at
 
+    @property
+    def asked(self) -> bool:
+        """Of an old key: whether its revocation is asked for. Until then somebody may need it."""
+        return "asked_at" in self.applied
+
     def over(self, now: datetime) -> bool:
         return self.active and self.expires_at <= now
 

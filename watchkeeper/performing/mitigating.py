@@ -10,6 +10,7 @@ from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.mitigation.planning import plan, rows_for
 from watchkeeper.mitigation.world import Step, StepState
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.surveying import survey
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import needs, plan_text
@@ -117,9 +118,10 @@ def withdraw_questions(watch: Watch, incident: Incident, because: str) -> bool:
     return bool(waiting)
 
 
-def mitigated(watch: Watch, incident: Incident, said: str) -> Incident:
+def mitigated(watch: Watch, duty: Duty, incident: Incident, said: str) -> Incident:
     """The harm is stopped as far as the plan goes: on to watching for recovery."""
     with watch.store.write() as session:
+        duty.check(session)
         now = watch.now()
         incidents.note(session, incident.id, said, now=now, milestone=Milestone.MITIGATED)
         return incidents.move(session, incident.id, State.MITIGATED, now)

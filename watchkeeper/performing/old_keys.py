@@ -49,6 +49,16 @@ def watch_over(
     return found
 
 
+def ask_for_end(
+    watch: Watch, duty: Duty, watched: Watched, fingerprint: str, length: timedelta
+) -> Lease:
+    """A person is to revoke it: it leaked, or everything is proven on the new key."""
+    lease = watch_over(watch, duty, watched, fingerprint, length)
+    with watch.store.write() as session:
+        leases.applied(session, lease, {"asked_at": watch.now().isoformat()})
+    return lease
+
+
 async def mind(watch: Watch, watched: Watched, lease: Lease) -> OldKey:
     """Try it once, and write down what came of it: accepted until when, refused from when on."""
     found = await try_old(watch, watched, lease.target)

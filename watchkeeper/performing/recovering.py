@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from watchkeeper.errors import UserError
 from watchkeeper.gaps import Gap, GapState, Window, plan_windows, settles_at
 from watchkeeper.incident import Incident, Milestone, State
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import resolve_pages
 from watchkeeper.performing.walking import compare
 from watchkeeper.performing.watch import Watch
@@ -20,11 +21,12 @@ COMPARE_AGAIN = timedelta(minutes=1)
 
 
 def mark_recovered(
-    watch: Watch, watched: Watched, incident: Incident, recovery: Recovery
+    watch: Watch, duty: Duty, watched: Watched, incident: Incident, recovery: Recovery
 ) -> Incident:
     """The service is well again: this is where every gap of the incident ends."""
     now = watch.now()
     with watch.store.write() as session:
+        duty.check(session)
         for gap in gaps.of_incident(session, incident.id):
             if not gap.state.over:
                 gaps.bound(session, gap.id, now)
@@ -69,9 +71,10 @@ def mark_filled(watch: Watch, gap: Gap) -> None:
         gaps.filled(session, gap.id)
 
 
-def begin_settling(watch: Watch, incident: Incident) -> Incident:
+def begin_settling(watch: Watch, duty: Duty, incident: Incident) -> Incident:
     """Jobs run again; now only the vendor's list lag stands between us and the last comparison."""
     with watch.store.write() as session:
+        duty.check(session)
         until = incident.settles_at or watch.now()
         text = f"settling until {until:%H:%M:%S}Z, when the vendor's lists have caught up"
         incidents.note(session, incident.id, text, now=watch.now())
@@ -97,9 +100,10 @@ class Closing:
     in_the_way: tuple[str, ...]
 
 
-def close(watch: Watch, incident: Incident) -> Closing:
+def close(watch: Watch, duty: Duty, incident: Incident) -> Closing:
     """Close only what is whole: every gap reconciled or waived, every lease given back."""
     with watch.store.write() as session:
+        duty.check(session)
         if incidents.get(session, incident.id).state is State.CLOSED:
             return Closing(True, ())
         behind = [g for g in gaps.of_incident(session, incident.id) if not g.state.over]

@@ -98,14 +98,14 @@ def lease_json(lease: Lease) -> dict[str, Any]:
 
 
 # What a vigil has seen so far.
-_SEEN = ("good", "needed", "page", "looked_at", "accepted_at")
+_SEEN = ("good", "needed", "page", "looked_at", "accepted_at", "asked_at")
 
 
 def asks_of(session: Session, incident: Incident) -> list[dict[str, Any]]:
     """What people are asked to do beside answering: only they can revoke a key. A leaked one at once,
     a replaced one within its time."""
     held = leases.active(session, incident.id)
-    due = {x.target: x.expires_at for x in held if x.kind is LeaseKind.OLD_KEY}
+    due = {x.target: x.expires_at for x in held if x.kind is LeaseKind.OLD_KEY and x.asked}
     leaked = [told for told in exposures.of_incident(session, incident.id) if not told.refused_at]
     return [
         {

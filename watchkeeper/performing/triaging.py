@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from watchkeeper.diagnosis import Diagnosis, diagnose
 from watchkeeper.evidence import Evidence
 from watchkeeper.incident import Incident, Milestone, State
+from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.probing import look
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
@@ -58,11 +59,12 @@ def record_triage(watch: Watch, incident: Incident, found: Triage) -> Incident:
         return incidents.get(session, incident.id)
 
 
-def reconsider(watch: Watch, incident: Incident, found: Triage) -> Incident:
+def reconsider(watch: Watch, duty: Duty, incident: Incident, found: Triage) -> Incident:
     """Begin again where the evidence now names a cause that the plan was not made for."""
     if found.diagnosis.cause in (None, incident.cause):
         return incident
     with watch.store.write() as session:
+        duty.check(session)
         now = watch.now()
         text = f"not {incident.cause} any more: {found.diagnosis.cause}, so it begins again"
         incidents.note(session, incident.id, text, now=now)

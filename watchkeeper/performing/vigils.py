@@ -27,16 +27,21 @@ async def mind_vigil(watch: Watch, incident: Incident, lease: Lease) -> list[str
 
 
 async def _overdue(watch: Watch, incident: Incident, lease: Lease) -> str:
-    what = {
-        LeaseKind.OLD_KEY: f"the old key {lease.target} is still accepted",
-        LeaseKind.WAIT: "the vendor is still not well",
-    }[lease.kind]
+    what = _what(lease)
     with watch.store.write() as session:
         now = watch.now()
         leases.extend(session, lease, now + (lease.expires_at - lease.taken_at))
         incidents.note(session, incident.id, f"{what}, and the time for it is over", now=now)
     await call_next(watch, watch.integration(lease.integration), incident)
     return f"INC-{incident.id}: {what}"
+
+
+def _what(lease: Lease) -> str:
+    if lease.kind is LeaseKind.WAIT:
+        return "the vendor is still not well"
+    if not lease.asked:
+        return f"the rotation away from {lease.target} is not finished"
+    return f"the old key {lease.target} is still accepted"
 
 
 def good_looks_wanted(watch: Watch, incident: Incident | None) -> int | None:

@@ -128,8 +128,8 @@ HALF_FAILED = _due(
     severity=2,
     setup=Setup(overrides={"causes": {"key_expires_soon": {"severity": 2}}}),
     unit_faults=({"kind": "keeps_old_key", "times": 1},),
-    people=(Duties(revokes=True, mends=True, mends_after_s=8),),
-    held=(),
+    people=(Duties(attentive=True, revokes=True, mends=True, mends_after_s=8),),
+    held=("old_key",),
     expects=(
         # Nobody was asked to revoke it: what is asked is done at once.
         shows("keys", "initial", before="active", lasting="active", after="revoked"),
