@@ -34,13 +34,16 @@ from watchkeeper.performing.levers import lever_of
 async def carry_out(duty: Duty, incident: Incident, planned: PlannedAction) -> bool:
     """False where it failed: what comes after it is left to people. Calling people never fails a
     plan: what cannot be paged is told, and the sweep pages again."""
-    step = stepping.begin(current(), duty, planned)
-    if step is None:
-        return True
     try:
+        step = stepping.begin(current(), duty, planned)
+        if step is None:
+            return True
         await PERFORMERS[type(planned.action)](step, incident, planned.action)
-    except (StaleFence, Halted):
-        # Somebody else does it, or the kill switch holds it back: neither done nor failed.
+    except StaleFence:
+        # Somebody else does it: neither done nor failed.
+        raise
+    except Halted:
+        stepping.held_back(current(), duty, planned)
         raise
     except WatchkeeperError as error:
         stepping.failed(current(), duty, planned, str(error))

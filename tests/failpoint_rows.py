@@ -477,10 +477,10 @@ LEVERS_BY_KIND = {
 
 async def carry_out(run: Run, act: Act) -> bool:
     """As tasks/acting.py does, with its retries at once: what is over ends as a failed step."""
-    duty = stepping.begin(run.watch, run.duty, PLANNED)
-    if duty is None:
-        return True
     try:
+        duty = stepping.begin(run.watch, run.duty, PLANNED)
+        if duty is None:
+            return True
         await _retried(replace(run, duty=duty), act)
     except WatchkeeperError as error:
         stepping.failed(run.watch, run.duty, PLANNED, str(error))

@@ -149,12 +149,15 @@ class Responder:
                 return
 
     async def carry_out(self, duty: Duty, incident: Incident, planned: PlannedAction) -> bool:
-        if not stepping.begin(self.watch, duty, planned):
-            return True
-        await self.turn()
         try:
+            if not stepping.begin(self.watch, duty, planned):
+                return True
+            await self.turn()
             await self.perform(duty, incident, planned.action)
-        except (StaleFence, Halted):
+        except StaleFence:
+            raise
+        except Halted:
+            stepping.held_back(self.watch, duty, planned)
             raise
         except WatchkeeperError as error:
             stepping.failed(self.watch, duty, planned, str(error))

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 from failpoint_rows import (
     LEVER_POINTS,
     LEVERS_BY_KIND,
+    PLANNED,
     ROWS,
     Row,
     Run,
@@ -38,7 +40,7 @@ from watchkeeper.effects import REGISTRY, EffectState, Promise
 from watchkeeper.failpoints import arm
 from watchkeeper.mitigation.lease import LEVERS
 from watchkeeper.mitigation.world import StepState
-from watchkeeper.performing import connectors
+from watchkeeper.performing import connectors, stepping
 from watchkeeper.sandbox.pager import Pager, certificates
 from watchkeeper.store import effects, incidents, steps
 from watchkeeper.store.tables import EffectRow
@@ -49,9 +51,7 @@ POINTS = {
     Promise.DEDUP: ("before", "after", "committed"),
     Promise.READ_BACK: ("before", "after", "committed"),
 }
-# As often as a process that dies again and again is started in a case.
-BOUND = 6
-MOST_ENTRIES = 3
+MOST_REENTRIES = 3
 
 
 class Killed(BaseException):
@@ -154,19 +154,24 @@ def process(world: World) -> Iterator[Run]:
         run.watch.store.close()
 
 
-def enter(world: World, case: Case, *, armed: bool) -> bool:
-    """One process; whether it lived."""
+class End(Enum):
+    KILLED = "killed"
+    FAILED = "failed"
+    DONE = "done"
+
+
+def enter(world: World, case: Case, *, armed: bool) -> End:
+    """One process, and how it ended."""
     point = world.folder / "failpoints" / case.point
     if armed:
         point.touch()
     try:
         with process(world) as run:
-            assert asyncio.run(carry_out(run, case.row.act)), "failed"
+            return End.DONE if asyncio.run(carry_out(run, case.row.act)) else End.FAILED
     except Killed:
-        return False
+        return End.KILLED
     finally:
         point.unlink(missing_ok=True)
-    return True
 
 
 def begin(world: World, case: Case) -> dict[str, Any]:
@@ -177,19 +182,21 @@ def begin(world: World, case: Case) -> dict[str, Any]:
     return before
 
 
-def judge(world: World, case: Case, most: int) -> None:
-    """The effect is there once, or as often as its promise allows, and the ledger knows."""
+def judge(world: World, case: Case, most: int, *, again: bool = False) -> None:
+    """The effect is there once, or as often as its promise allows, and the ledger knows; `again`: a
+    person had it done anew."""
     with process(world) as run:
         assert case.row.there(run)
         count = case.row.count(run)
-        assert count == 1 or (case.row.repeats and 1 <= count <= most)
+        assert count == 1 or ((case.row.repeats or again) and 1 <= count <= most)
         with run.watch.store.read() as session:
             assert effects.unsettled(session, run.incident.id) == []
             told = {e.says.split()[0]: e.state for e in effects.entries(session, run.incident.id)}
             (step,) = steps.of_round(session, run.incident)
             words = " ".join(e.text for e in incidents.timeline(session, run.incident.id))
         assert "somebody" not in words and "not made up for" not in words
-        assert set(told.values()) <= {EffectState.DONE, EffectState.RECONCILED}
+        settled = {EffectState.DONE, EffectState.RECONCILED}
+        assert set(told.values()) <= settled | ({EffectState.ESCALATED} if again else set())
         assert step.state is StepState.DONE
 
 
@@ -204,29 +211,35 @@ def as_before(world: World, before: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_killed_once_it_converges(world: World, case: Case) -> None:
     before = begin(world, case)
-    assert not enter(world, case, armed=True)
-    entries = next(n for n in range(1, 10) if enter(world, case, armed=False))
-    assert entries <= MOST_ENTRIES
+    assert enter(world, case, armed=True) is End.KILLED
+    assert enter(world, case, armed=False) is End.DONE
     judge(world, case, most=2)
     as_before(world, before)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_killed_for_ever_it_does_no_more_than_its_promise_allows(world: World, case: Case) -> None:
-    before, lived = begin(world, case), False
-    assert not enter(world, case, armed=True)
-    for _ in range(BOUND - 1):
-        lived = lived or enter(world, case, armed=True)
+def test_killed_for_ever_it_is_done_or_people_are_called(world: World, case: Case) -> None:
+    """With the third time at the latest that another process goes on; nothing was done more often than
+    its promise allows, and once a person has seen to it all of it is done, and given back."""
+    before = begin(world, case)
+    paged = world.alerts("triggered")
+    ends = [enter(world, case, armed=True) for _ in range(1 + MOST_REENTRIES)]
+    died = ends.count(End.KILLED)
+    assert ends == [End.KILLED] * died + [ends[-1]] * (len(ends) - died)
     with process(world) as run:
-        count = case.row.count(run)
-        assert count <= (BOUND if case.row.repeats else 1)
         with run.watch.store.read() as session:
             (step,) = steps.of_round(session, run.incident)
-        assert step.state is (StepState.DONE if lived else StepState.BEGUN)
+        count = case.row.count(run)
+        assert count <= (died if case.row.repeats else 1)
+        assert step.state in (StepState.DONE, StepState.FAILED)
         if case.point.endswith(".before"):
-            assert (lived, count) == (False, 0)
-    assert enter(world, case, armed=False)
-    judge(world, case, most=BOUND + 1)
+            assert (step.state, count) == (StepState.FAILED, 0)
+        if step.state is StepState.FAILED:
+            # Where it is the page itself that kills, the status alone can tell of it.
+            assert case.step.startswith("page.") or world.alerts("triggered") == paged + 1
+            stepping.retry(run.watch, run.incident, PLANNED.name, "ada", "the host is well again")
+    assert enter(world, case, armed=False) is End.DONE
+    judge(world, case, most=1 + MOST_REENTRIES, again=step.state is StepState.FAILED)
     as_before(world, before)
 
 
@@ -296,7 +309,7 @@ def test_a_real_sigkill_leaves_no_more_behind(stands: Stands, tmp_path: Path) ->
     for (case, world), was in zip(there, before, strict=True):
         stands_for(stands, world)
         world.clock.advance(MINUTE * 5)
-        assert enter(world, case, armed=False)
+        assert enter(world, case, armed=False) is End.DONE
         judge(world, case, most=2)
         as_before(world, was)
 

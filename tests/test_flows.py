@@ -20,7 +20,7 @@ import httpx
 import pytest
 from conftest import NAME
 from harness import Server, pointed_at
-from making import job
+from making import RUNBOOK, job, watched
 from prefect import Flow, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -33,7 +33,8 @@ from prefect.flow_engine import run_flow_async
 from prefect.flows import load_flow_from_entrypoint
 from prefect.states import Completed, exception_to_failed_state
 from prefect.tasks import Task
-from pydantic import ValidationError
+from prefect.utilities.collections import visit_collection
+from pydantic import BaseModel, ValidationError
 from stand_ins import Vendor, entry, running_vendor
 
 import tasks
@@ -70,6 +71,7 @@ from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.pagers import PagerUnavailable, PagerUnknown
 from watchkeeper.performing.responding import RESPOND, dispatch, lock_name
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.load import load_runbook
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
 from watchkeeper.store import (
@@ -176,6 +178,21 @@ def test_every_step_is_retried_by_the_one_rule() -> None:
         assert (one.retries, one.retry_delay_seconds) == (RETRIES, DELAYS_S), name
     assert all(one.cache_policy.compute_key(None, {}, {}) is None for one in found.values())
     assert not any(one.persist_result for one in found.values())
+
+
+def test_what_a_task_is_given_can_be_walked_by_prefect() -> None:
+    """It takes each model apart with `dict(model)`, which calls `model.keys` where there is one: a
+    field of that name fails every run that is given it, however deep within."""
+    known, todo = set[type[BaseModel]](), [BaseModel]
+    while todo:
+        todo += (more := set(todo.pop().__subclasses__()) - known)
+        known |= more
+    ours = {m for m in known if m.__module__.startswith("watchkeeper.runbook.")}
+    assert len(ours) > 50
+    assert {m.__name__ for m in ours if hasattr(m, "keys") or "keys" in m.model_fields} == set()
+    for path in sorted(RUNBOOK.parent.glob("*.yaml")):
+        whole = watched(load_runbook(path))
+        assert visit_collection(whole, lambda part: part, return_data=True) == whole
 
 
 def test_a_flow_is_never_retried_nor_kept() -> None:

@@ -83,7 +83,7 @@ SETTERS = {
     ),
     "limit_intake": (row("limit_intake", intake_per_s=5), {"intake_per_s": "5"}),
     "switch_model": (row("switch_model", model="ear-2"), {"model": "ear-2"}),
-    "spread_keys": (row("spread_keys", keys=3), {"keys": "3"}),
+    "spread_keys": (row("spread_keys", over=3), {"keys": "3"}),
     "cache_dns": (row("cache_dns", keep="5 min"), {"dns_cache_s": "300"}),
 }
 EACH_SETTER = pytest.mark.parametrize(("given", "values"), SETTERS.values(), ids=SETTERS)
@@ -162,7 +162,7 @@ def test_only_what_differs_is_changed() -> None:
 
 def test_a_file_of_settings_is_written_and_the_service_told() -> None:
     """The plan names both calls."""
-    made = done(row("spread_keys", keys=3), watched(settings=IN_FILE), World())
+    made = done(row("spread_keys", over=3), watched(settings=IN_FILE), World())
     assert made.calls == (
         'settings: write {"keys": 3} into service.json',
         "settings: run systemctl reload ours",

@@ -10,7 +10,7 @@ import pytest
 from conftest import Clock
 from making import HOUR, MINUTE, NAME
 
-from watchkeeper.errors import StaleFence, UserError
+from watchkeeper.errors import Permanent, StaleFence, UserError
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import CapRate
 from watchkeeper.mitigation.plan import Plan, PlannedAction
@@ -127,7 +127,7 @@ def test_a_failed_step_tells_why_and_may_be_begun_again(
     assert told(any_watch, incident)[-1] == ("watchkeeper", said)
     with any_watch.store.read() as session:
         (step,) = steps.of_round(session, incident)
-    assert step == Step("half-rate", FAILED, "watchkeeper", "the service says 500")
+    assert step == Step("half-rate", FAILED, "watchkeeper", "the service says 500", entries=1)
     assert stepping.begin(any_watch, duty, CAP)
     assert shown(any_watch, incident) == {"half-rate": BEGUN}
 
@@ -170,6 +170,22 @@ def test_who_was_replaced_moves_no_incident_on(
     with pytest.raises(StaleFence):
         move(any_watch, duty, stands)
     assert now(any_watch, incident).state is stands.state
+
+
+def test_a_step_in_which_processes_die_is_not_begun_for_ever(
+    any_watch: Watch, incident: Incident, duty: Duty
+) -> None:
+    """It may be what kills them. The kill switch kills nobody, and a person may have it tried anew."""
+    for _ in range(9):
+        assert stepping.begin(any_watch, duty, CAP)
+        stepping.held_back(any_watch, duty, CAP)
+    for _ in range(stepping.MOST_ENTRIES):
+        assert stepping.begin(any_watch, duty, CAP)
+    with pytest.raises(Permanent, match="begun 3 times, and never came to an end"):
+        stepping.begin(any_watch, duty, CAP)
+    stepping.retry(any_watch, incident, CAP.name, "ada", "the host is well again")
+    again = stepping.begin(any_watch, duty, CAP)
+    assert again is not None and again.tries == 1
 
 
 def test_each_round_has_its_own_steps(any_watch: Watch, incident: Incident, duty: Duty) -> None:

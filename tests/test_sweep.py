@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -19,7 +20,7 @@ from making import HOUR, MINUTE, NAME
 
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
-from watchkeeper.errors import Transient
+from watchkeeper.errors import Halted, Transient
 from watchkeeper.gaps import WindowState, plan_windows
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import PauseJobs
@@ -313,6 +314,56 @@ def test_each_rung_is_called_once_at_its_time(
         assert {a["triggers"] for a in found.values()} == {1}
     assert "paged on-call engineer" in told(paged, alarm)
     assert "paged VP engineering" in told(paged, alarm)
+
+
+def test_responders_that_come_to_no_end_call_people(
+    paged: Watch, alarm: Incident, executor: Recorder, clock: Clock, sim: httpx.Client
+) -> None:
+    """Three in a row, well before the ladder's time; and each further one calls the next rung."""
+    for called in ([1], [1], [1], [1, 2], [1, 2, 3]):
+        swept(paged, executor)
+        assert sorted(alerts(sim, paged, alarm)) == called
+        clock.advance(START)
+    lost = "responders in a row came to no end: the next one is tried, and people are called"
+    assert [text for text in told(paged, alarm) if lost in text] == [f"3 {lost}", f"4 {lost}"]
+
+
+def test_one_that_ends_well_is_not_counted(
+    paged: Watch, alarm: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """Nor one that the kill switch held back: neither of them died."""
+
+    async def one(epoch: int, error: Exception | None) -> None:
+        assert await dispatch(paged, alarm, executor) == epoch
+        with suppress(Halted):
+            async with on_duty(paged, alarm, epoch, f"run-{epoch}"):
+                if error is not None:
+                    raise error
+
+    for epoch, error in enumerate((Halted("-"), Halted("-"), Halted("-"), None), start=1):
+        asyncio.run(one(epoch, error))
+        clock.advance(TTL)
+    with paged.store.read() as session:
+        assert locks.lost(session, lock_name(alarm.id)) == 0
+
+
+def test_who_was_called_at_its_end_is_told_when_it_is_over(
+    paged: Watch, alarm: Incident, executor: Recorder, clock: Clock, sim: httpx.Client
+) -> None:
+    """The all-clear of the service resolves no page that came after it: that one was for something
+    else, such as an old key that lives on, and goes when the incident is closed."""
+    swept(paged, executor)
+    state(paged, alarm, State.SETTLING)
+    clock.advance(MINUTE)
+    watched = paged.integration(NAME)
+    asyncio.run(paging.call_next(paged, watched, alarm))
+    swept(paged, executor)
+    found = alerts(sim, paged, alarm)
+    assert {level: a["state"] for level, a in found.items()} == {1: "resolved", 2: "triggered"}
+    with paged.store.write() as session:
+        incidents.move(session, alarm.id, State.CLOSED, clock.now())
+    swept(paged, executor)
+    assert alerts(sim, paged, alarm)[2]["state"] == "resolved"
 
 
 def test_nobody_is_called_after_an_acknowledgement(

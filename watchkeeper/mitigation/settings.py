@@ -59,7 +59,7 @@ def bind_model(row: SwitchModelRow, watched: Watched, world: World) -> Bound:
 
 def bind_keys(row: SpreadKeysRow, watched: Watched, world: World) -> Bound:
     risk = "the vendor may count all keys of an account together, or forbid this"
-    return _bind(row, {KEYS: f"{row.keys}"}, watched, world, "more keys are in use", risk)
+    return _bind(row, {KEYS: f"{row.over}"}, watched, world, "more keys are in use", risk)
 
 
 def bind_dns(row: CacheDnsRow, watched: Watched, world: World) -> Bound:

@@ -22,13 +22,14 @@ class StepState(StrEnum):
 
 class Step(NamedTuple):
     """How far an action of this round is, who said so, and why. `tries`: how often a person has had it
-    tried again."""
+    tried again; `entries`: how often it was begun in this try, each time anew."""
 
     name: str
     state: StepState
     by: str = "watchkeeper"
     because: str = ""
     tries: int = 0
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ knows that the effect may have happened, and does what its promise allows.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlmodel import Session
 
@@ -53,6 +54,15 @@ class Duty:
             incident_id=self.incident_id, round=self.round, kind=kind, target=f"{target}{again}"
         )
 
+    def set_aside(self, session: Session, kind: EffectKind, target: str, now: datetime) -> None:
+        """What came of earlier tries is a person's word by now: they had it tried again."""
+        for tries in range(self.tries):
+            effect = replace(self, tries=tries).effect(kind, target)
+            known = effects.known_state_of(session, effect)
+            if known is not None and not known.settled:
+                said = "a person looked, and had it tried again"
+                effects.settle(session, effect, EffectState.ESCALATED, said, self.fence, now)
+
 
 def in_doubt(watch: Watch, effect: Effect) -> bool:
     """It was sent, and what came of it was not written down: performing it settles that."""
@@ -81,6 +91,7 @@ async def perform(
             return state
         allow(watch, kind)
         duty.check(session)
+        duty.set_aside(session, kind, target, watch.now())
         if move is Next.SEND:
             effects.sending(session, effect, duty.fence, watch.now())
     if move is Next.ASK_FIRST:
@@ -111,6 +122,7 @@ def transact(
             return state
         allow(watch, kind)
         duty.check(session)
+        duty.set_aside(session, kind, target, watch.now())
         outcome = change(session)
         effects.settle(session, effect, EffectState.DONE, outcome, duty.fence, watch.now())
         failpoint(f"effect.{kind.step}.after")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from watchkeeper.effects import PAGE_RESOLVE, PAGE_TRIGGER
 from watchkeeper.incident import Incident, Milestone
 from watchkeeper.pagers import Page, Pager
@@ -63,15 +65,18 @@ async def call_next(watch: Watch, watched: Watched, incident: Incident) -> None:
         await page(watch, watched, incident, ladder[0])
 
 
-async def resolve_pages(watch: Watch, watched: Watched, incident: Incident) -> None:
-    """Resolve every alert of the incident that is still up."""
+async def resolve_pages(
+    watch: Watch, watched: Watched, incident: Incident, until: datetime | None = None
+) -> None:
+    """Resolve every alert of the incident that is still up, or those that came up by then."""
     pager = pager_of(watch, watched)
     if pager is None:
         return
     with watch.store.read() as session:
         up = [p for p in pages.of_incident(session, incident.id) if p.state == pages.TRIGGERED]
     for entry in up:
-        await _resolve(watch, incident, pager, entry)
+        if until is None or entry.triggered_at is None or entry.triggered_at <= until:
+            await _resolve(watch, incident, pager, entry)
 
 
 async def _resolve(watch: Watch, incident: Incident, pager: Pager, entry: pages.PageEntry) -> None:

@@ -42,7 +42,7 @@ def mark_recovered(
 
 async def all_clear(watch: Watch, watched: Watched, incident: Incident) -> None:
     """Resolve the pages: nobody need stay awake while data is filled in."""
-    await resolve_pages(watch, watched, incident)
+    await resolve_pages(watch, watched, incident, until=incident.recovered_at)
     with watch.store.write() as session:
         incidents.note(
             session,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from watchkeeper.errors import UserError
+from watchkeeper.errors import Permanent, UserError
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.plan import PlannedAction
 from watchkeeper.mitigation.world import Step, StepState
@@ -15,19 +15,31 @@ from watchkeeper.performing.responding import lock_name
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import approvals, incidents, locks, steps
 
+# Of one step, in one try: after them a process that dies in it is no accident any more.
+MOST_ENTRIES = 3
+
 
 def begin(watch: Watch, duty: Duty, planned: PlannedAction) -> Duty | None:
-    """The duty to carry it out under; None where it is done, or a person skipped it meanwhile."""
+    """The duty to carry it out under; None where it is done, or a person skipped it meanwhile. Raises
+    Permanent where whoever was at it died again and again: it may be what kills them."""
     with watch.store.write() as session:
         duty.check(session)
         incident = incidents.get(session, duty.incident_id)
         found = _found(steps.of_round(session, incident), planned.name)
         if found is not None and found.state in (StepState.DONE, StepState.SKIPPED):
             return None
+        if found is not None and found.state is StepState.BEGUN and found.entries >= MOST_ENTRIES:
+            raise Permanent(f"it was begun {found.entries} times, and never came to an end")
         steps.mark(
             session, duty.incident_id, duty.round, planned.name, StepState.BEGUN, now=watch.now()
         )
     return replace(duty, tries=found.tries if found else 0)
+
+
+def held_back(watch: Watch, duty: Duty, planned: PlannedAction) -> None:
+    """By the kill switch, which is nobody's death: it is begun again when that is off."""
+    with watch.store.write() as session:
+        steps.left(session, duty.incident_id, duty.round, planned.name)
 
 
 def done(watch: Watch, duty: Duty, planned: PlannedAction) -> None:

@@ -18,11 +18,11 @@ from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.lease import LEVERS, VIGILS, Lease
 from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.ledger import Duty
-from watchkeeper.performing.paging import page, resolve_pages
+from watchkeeper.performing.paging import call_next, page, resolve_pages
 from watchkeeper.performing.quiet import waited_from
 from watchkeeper.performing.releasing import taken_over
 from watchkeeper.performing.reporting import report_is_final, write_report
-from watchkeeper.performing.responding import Executor, dispatch, wake
+from watchkeeper.performing.responding import Executor, dispatch, lock_name, wake
 from watchkeeper.performing.resuming import resume
 from watchkeeper.performing.vigils import mind_vigil
 from watchkeeper.performing.watch import Watch
@@ -31,6 +31,8 @@ from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
 SWEEP_TTL = timedelta(seconds=120)
 # What is far away is asked each minute whether it still is as it was set.
 LOOK_AT_LEVERS = timedelta(minutes=1)
+# In a row; after them people are called with each further one.
+MOST_LOST = 3
 
 
 async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
@@ -51,6 +53,8 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
             said += await _tried(partial(_call_people, watch, incident))
             said += await _tried(partial(_wake, watch, incident, executor))
             said += await _tried(partial(_staff, watch, incident, executor))
+        for incident in _still_paged(watch):
+            said += await _tried(partial(_all_over, watch, incident))
         for incident in _owing_a_report(watch):
             said += await _tried(partial(_write_report, watch, incident))
         said += await _tried(partial(_forget, watch))
@@ -118,7 +122,8 @@ async def _call_people(watch: Watch, incident: Incident) -> list[str]:
         up = pages.of_incident(session, incident.id)
         called = [p for p in up if p.state == pages.TRIGGERED]
     if incident.recovered_at is not None:
-        await resolve_pages(watch, watched, incident)
+        # Whoever was called since then was called for what is still to be done.
+        await resolve_pages(watch, watched, incident, until=incident.recovered_at)
         return []
     paged = min([p.triggered_at for p in called if p.triggered_at is not None], default=None)
     seen = min([p.acknowledged_at for p in called if p.acknowledged_at is not None], default=None)
@@ -139,7 +144,38 @@ async def _staff(watch: Watch, incident: Incident, executor: Executor) -> list[s
     if not wants_responder(incident, watch.now()):
         return []
     epoch = await dispatch(watch, incident, executor)
-    return [] if epoch is None else [f"INC-{incident.id}: started responder {epoch}"]
+    if epoch is None:
+        return []
+    return [
+        f"INC-{incident.id}: started responder {epoch}",
+        *await _tell_of_the_lost(watch, incident),
+    ]
+
+
+async def _tell_of_the_lost(watch: Watch, incident: Incident) -> list[str]:
+    """A responder that dies again and again, or cannot start, heals nothing: people are called."""
+    with watch.store.read() as session:
+        lost = locks.lost(session, lock_name(incident.id))
+    if lost < MOST_LOST:
+        return []
+    text = (
+        f"{lost} responders in a row came to no end: the next one is tried, and people are called"
+    )
+    with watch.store.write() as session:
+        incidents.note(session, incident.id, text, now=watch.now())
+    await call_next(watch, watch.integration(incident.integration), incident)
+    return [f"INC-{incident.id}: {text}"]
+
+
+def _still_paged(watch: Watch) -> list[Incident]:
+    """Closed, and somebody who was called at its end was not told."""
+    with watch.store.read() as session:
+        return [incidents.get(session, number) for number in pages.up_of_closed(session)]
+
+
+async def _all_over(watch: Watch, incident: Incident) -> list[str]:
+    await resolve_pages(watch, watch.integration(incident.integration), incident)
+    return [f"INC-{incident.id}: resolved its pages"]
 
 
 def _owing_a_report(watch: Watch) -> list[Incident]:

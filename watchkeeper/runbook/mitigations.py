@@ -110,8 +110,8 @@ class SpreadKeysRow(_Mitigation):
 
     action: Literal["spread_keys"]
     """`spread_keys`: the service sends its requests with several keys in turn."""
-    keys: int = Field(default=2, ge=2, le=20)
-    """Over how many."""
+    over: int = Field(default=2, ge=2, le=20)
+    """Over how many of its keys."""
 
 
 class CacheDnsRow(_Mitigation):

@@ -18,6 +18,12 @@ def state_of(session: Session, effect: Effect) -> EffectState:
     return EffectState.PLANNED if row is None else EffectState(row.state)
 
 
+def known_state_of(session: Session, effect: Effect) -> EffectState | None:
+    """None where it was never written down."""
+    row = _row(session, effect)
+    return None if row is None else EffectState(row.state)
+
+
 def planned(session: Session, effect: Effect, fence: int, now: datetime) -> None:
     """Written down before it is begun; one that is there already stays as it is, but for one that
     was rejected: it may be tried again."""

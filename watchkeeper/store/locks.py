@@ -10,6 +10,9 @@ from watchkeeper.errors import StaleFence
 from watchkeeper.store.rows import add_first
 from watchkeeper.store.tables import LockRow
 
+# Of a holder that came to no end because it was not let: nobody's death.
+HELD_BACK = "held back by the kill switch"
+
 
 def acquire(
     session: Session, name: str, holder: str, now: datetime, ttl: timedelta, note: str = ""
@@ -24,6 +27,8 @@ def acquire(
         return 1 if add_first(session, first) else None
     if row.holder not in (None, holder) and row.expires_at > now:
         return None
+    if row.holder != holder:
+        row.lost = 0 if row.holder is None else row.lost + (row.note != HELD_BACK)
     row.holder, row.expires_at, row.note = holder, now + ttl, note
     row.fence += 1
     session.add(row)
@@ -82,6 +87,12 @@ def check(session: Session, name: str, fence: int) -> LockRow:
     if row is None or row.fence != fence or row.holder is None:
         raise StaleFence(f"{name} has been taken over: nothing more is written by this run")
     return row
+
+
+def lost(session: Session, name: str) -> int:
+    """How many holders in a row let it run out: they died, or failed."""
+    row = session.exec(select(LockRow).where(LockRow.name == name)).first()
+    return 0 if row is None else row.lost
 
 
 def held(session: Session, name: str, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from watchkeeper.store.rows import value_of
-from watchkeeper.store.tables import PageRow
+from watchkeeper.store.tables import IncidentRow, PageRow
 
 TRIGGERED, RESOLVED = "triggered", "resolved"
 
@@ -58,6 +58,17 @@ def of_incident(session: Session, incident_id: int) -> tuple[PageEntry, ...]:
         select(PageRow).where(PageRow.incident_id == incident_id).order_by(col(PageRow.level))
     )
     return tuple(value_of(PageEntry, row) for row in rows)
+
+
+def up_of_closed(session: Session) -> tuple[int, ...]:
+    """The closed incidents that have an alert up."""
+    found = session.exec(
+        select(PageRow.incident_id)
+        .join(IncidentRow, col(IncidentRow.id) == PageRow.incident_id)
+        .where(PageRow.state == TRIGGERED, col(IncidentRow.closed_at).is_not(None))
+        .distinct()
+    )
+    return tuple(found)
 
 
 def _row(session: Session, incident_id: int, level: int) -> PageRow | None:

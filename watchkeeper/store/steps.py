@@ -31,9 +31,18 @@ def mark(
         begun_at=now,
         changed_at=now,
     )
+    row.entries += state is StepState.BEGUN
     row.state, row.by, row.because, row.changed_at = state, by, because[:500], now
     session.add(row)
     session.flush()
+
+
+def left(session: Session, incident_id: int, round: int, name: str) -> None:
+    """It was held back before it did anything: as if it had not been begun this time."""
+    row = _row(session, incident_id, round, name)
+    if row is not None and row.entries:
+        row.entries -= 1
+        session.add(row)
 
 
 def again(
@@ -43,7 +52,7 @@ def again(
     row = _row(session, incident.id, incident.round, name)
     if row is not None:
         row.state, row.by, row.because, row.changed_at = StepState.WANTED, by, because[:500], now
-        row.tries += 1
+        row.tries, row.entries = row.tries + 1, 0
         session.add(row)
         session.flush()
 
@@ -55,7 +64,8 @@ def of_round(session: Session, incident: Incident) -> tuple[Step, ...]:
         .order_by(col(StepRow.id))
     )
     return tuple(
-        Step(row.name, StepState(row.state), row.by, row.because, row.tries) for row in rows
+        Step(row.name, StepState(row.state), row.by, row.because, row.tries, row.entries)
+        for row in rows
     )
 
 

@@ -34,7 +34,8 @@ class EffectRow(SQLModel, table=True):
 
 
 class LockRow(SQLModel, table=True):
-    """A fenced lease on a piece of work. The fence grows with each holder and never goes back."""
+    """A fenced lease on a piece of work. The fence grows with each holder and never goes back.
+    `lost`: how many holders in a row let it run out instead of letting it go."""
 
     __tablename__ = "locks"
 
@@ -43,3 +44,4 @@ class LockRow(SQLModel, table=True):
     fence: int
     expires_at: datetime = Field(sa_type=UtcDateTime)
     note: str = ""
+    lost: int = 0

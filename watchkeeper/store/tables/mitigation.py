@@ -70,6 +70,7 @@ class StepRow(SQLModel, table=True):
     by: str
     because: str = ""
     tries: int = 0
+    entries: int = 0
     begun_at: datetime = Field(sa_type=UtcDateTime)
     changed_at: datetime = Field(sa_type=UtcDateTime)
 

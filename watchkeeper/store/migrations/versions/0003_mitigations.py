@@ -1,4 +1,4 @@
-"""votes of several people; steps of a plan; leases that are minded; keys that leaked"""
+"""votes of several people; steps of a plan; leases that are minded; keys that leaked; locks that run out"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("votes", sa.JSON(), nullable=False, server_default="[]"),
     ):
         op.add_column("approvals", column)
+    op.add_column("locks", sa.Column("lost", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "steps",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -28,6 +29,7 @@ def upgrade() -> None:
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("because", sa.String(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("begun_at", UtcDateTime(), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"]),
