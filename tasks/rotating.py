@@ -113,7 +113,7 @@ async def await_revocation(
         if found.accepted is False:
             return
         await asyncio.sleep(PAUSE_S)
-    raise Permanent(f"{fingerprint} was to be revoked, and was not: {found.says}")
+    raise Permanent(f"{fingerprint} was to be revoked, and is not known to be dead: {found.says}")
 
 
 MOVES: dict[Move, Callable[[Duty, Incident, RotateKey, str], Awaitable[None]]] = {

@@ -138,6 +138,7 @@ class Play:
     retries: int = 0
     waits_for: str = ""
     deaths: int = 0
+    entered: dict[int, Rotator] = field(default_factory=dict)
 
     # What happens.
 
@@ -195,7 +196,7 @@ class Play:
         stale, self.rotator = self.rotator, self.rotator.renewed("two")
 
         async def both() -> list[Any]:
-            moves = [one.move() for one in (stale, begun(self.rotator))]
+            moves = [one.move() for one in (stale, self.begun(self.rotator))]
             return await asyncio.gather(*moves, return_exceptions=True)
 
         if not self.failed:
@@ -224,8 +225,16 @@ class Play:
             stepping.retry(rotator.watch, rotator.incident, STEP, "ann", "seen to")
             self.failed, self.tries = "", 0
             self.retries += 1
+            self.entered.clear()
 
     # One move, and what came of it.
+
+    def begun(self, rotator: Rotator) -> Rotator:
+        """A process begins the step once, whatever it moves then."""
+        fence = rotator.duty.fence
+        if fence not in self.entered:
+            self.entered[fence] = begun(rotator)
+        return self.entered[fence]
 
     def move(self, rotator: Rotator | None = None) -> bool:
         """Whether there may be another one."""
@@ -233,7 +242,7 @@ class Play:
             return False
         chosen = rotator or self.rotator
         try:
-            came: object = asyncio.run(begun(chosen).move())
+            came: object = asyncio.run(self.begun(chosen).move())
         except (Killed, Exception) as error:
             came = error
         self.look()
@@ -300,7 +309,7 @@ class Play:
     def vigils(self) -> set[str]:
         with self.rotator.watch.store.read() as session:
             taken = leases.of_incident(session, self.rotator.incident.id)
-        return {lease.target for lease in taken if lease.kind is LeaseKind.OLD_KEY}
+        return {lease.target for lease in taken if lease.kind is LeaseKind.OLD_KEY and lease.asked}
 
     # The end, in a quiet world.
 
@@ -344,7 +353,9 @@ class Play:
         if self.waits_for == Move.AWAIT_KEY:
             self.on_offer("good")
         else:
+            # Its refusal proves its end only once another key is let in.
             self.on_revoke("old")
+            self.on_replace("good")
 
     def judge_failed(self) -> None:
         with self.rotator.watch.store.read() as session:

@@ -706,7 +706,7 @@ def test_leases_are_listed_extended_and_released(
 def test_a_vigil_is_not_let_go_without_a_reason(home: Path, incident: str, watch: Watch) -> None:
     """It waits for a proof: who does without it says why."""
     kind, hour = LeaseKind.OLD_KEY, timedelta(hours=1)
-    leasing.hold(watch, Duty(1, 1), NAME, kind, "0a1b2c3d", {}, hour)
+    leasing.hold(watch, Duty(1, 1), NAME, kind, "0a1b2c3d", {"asked_at": "-"}, hour)
     assert "revoke key 0a1b2c3d in the vendor's settings" in run("status").err
     before = state(home)
     assert "lease 1 waits for a proof: say with --reason" in refused("lease", "release", "1")

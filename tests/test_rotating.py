@@ -395,7 +395,7 @@ def test_the_old_key_is_proven_dead_by_the_vendor(
     assert mind().accepted is None
     world.vendor.mend()
     world.vendor.fault("auth_down")
-    assert "our own key is not let in either" in mind().says
+    assert "our current key is not let in either" in mind().says
     world.vendor.mend()
     world.vendor.revoke(first)
     assert mind().accepted is False

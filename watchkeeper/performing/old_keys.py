@@ -32,10 +32,12 @@ EVERY = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class OldKey:
-    """Whether the vendor still accepts it; None where that cannot be told, and why."""
+    """Whether the vendor still accepts it; None where that cannot be told, and why. `refused`: it was,
+    and that may be the vendor's fault as well as the key's end."""
 
     accepted: bool | None
     says: str
+    refused: bool = False
 
 
 def watch_over(
@@ -65,11 +67,21 @@ async def mind(watch: Watch, watched: Watched, lease: Lease) -> OldKey:
     now = watch.now()
     with watch.store.write() as session:
         if found.accepted:
-            leases.applied(session, lease, {"accepted_at": now.isoformat()})
+            seen: dict[str, object] = {"accepted_at": now.isoformat(), "refused_at": None}
+            leases.applied(session, lease, seen)
             exposures.accepted(session, lease.incident_id, lease.target, now)
+        if found.refused:
+            _refused(session, lease, now)
         if found.accepted is False:
             _dead(session, lease, now)
     return found
+
+
+def _refused(session: Session, lease: Lease, now: datetime) -> None:
+    """From when on: its end is told from the first refusal, though it is proven later."""
+    held = leases.find(session, lease.incident_id, lease.kind, lease.target)
+    if held is not None and not held.applied.get("refused_at"):
+        leases.applied(session, lease, {"refused_at": now.isoformat()})
 
 
 def _dead(session: Session, lease: Lease, now: datetime) -> None:
@@ -77,19 +89,20 @@ def _dead(session: Session, lease: Lease, now: datetime) -> None:
     if held is None or not held.same_taking(lease):
         return
     leases.end(session, lease.id, REFUSED, now)
-    exposures.refused(session, lease.incident_id, lease.target, now)
+    refused_at = datetime.fromisoformat(str(held.applied["refused_at"]))
+    exposures.refused(session, lease.incident_id, lease.target, refused_at)
     if incidents.get(session, lease.incident_id).state is State.SETTLING:
         # It may have been all that kept the incident from being closed.
         incidents.settles(session, lease.incident_id, now)
     accepted = held.applied.get("accepted_at")
     before = f"accepted until {_clock(str(accepted))}, " if accepted else ""
-    text = f"the old key {lease.target} is dead: {before}refused at {now:%H:%M:%S}Z"
+    text = f"the old key {lease.target} is dead: {before}refused at {refused_at:%H:%M:%S}Z"
     incidents.note(session, lease.incident_id, text, now=now)
 
 
 async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
-    """Ask the vendor with it. Only its refusal is a proof, and only where our own key is let in, if
-    that is another one."""
+    """Ask the vendor with it. Only its refusal is a proof, and only where another key of ours is let
+    in: one that refuses them all may do so for any reason."""
     try:
         stage = await asyncio.to_thread(_stage, watch, watched, fingerprint)
         if stage is None:
@@ -101,18 +114,26 @@ async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
         if reading.status not in (401, 403):
             said = reading.says()
             return OldKey(True if reading.succeeded else None, said)
-        if stage != "current":
-            ours = await try_key(watch, watched, "current", "current_key", path)
-            if not ours.succeeded:
-                return OldKey(None, f"our own key is not let in either: {ours.says()}")
+        other: Stage = "pending" if stage == "current" else "current"
+        if other not in await asyncio.to_thread(_stages, watch, watched):
+            said = "refused, which proves its end once another key is let in: offer the new one"
+            return OldKey(None, said, refused=True)
+        ours = await try_key(watch, watched, other, f"{other}_key", path)
+        if not ours.succeeded:
+            said = f"our {other} key is not let in either: {ours.says()}"
+            return OldKey(None, said, refused=True)
     except WatchkeeperError as error:
         return OldKey(None, str(error))
-    return OldKey(False, f"the vendor refuses {fingerprint}")
+    return OldKey(False, f"the vendor refuses {fingerprint}", refused=True)
 
 
 def _stage(watch: Watch, watched: Watched, fingerprint: str) -> Stage | None:
     found = {v.fingerprint: v.stage for v in keys_of(watch, watched).versions()}
     return found.get(fingerprint)
+
+
+def _stages(watch: Watch, watched: Watched) -> frozenset[Stage]:
+    return frozenset(version.stage for version in keys_of(watch, watched).versions())
 
 
 def due(lease: Lease, now: datetime) -> bool:

@@ -80,13 +80,14 @@ def entries(session: Session, incident_id: int) -> tuple[EffectEntry, ...]:
 
 
 def begun_targets(session: Session, incident: Incident, step: str) -> tuple[str, ...]:
-    """The targets on which a step of this round was begun and not rejected."""
+    """The targets on which a step of this round was begun, neither rejected nor set aside since."""
     rows = session.exec(
         select(EffectRow)
         .where(EffectRow.incident_id == incident.id, EffectRow.round == incident.round)
         .where(EffectRow.step == step)
     )
-    return tuple(row.target for row in rows if row.state != EffectState.REJECTED)
+    over = (EffectState.REJECTED, EffectState.ESCALATED)
+    return tuple(row.target for row in rows if row.state not in over)
 
 
 def others_since(
