@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := watchkeeper tasks flows deployments benchmarks tests
 
-.PHONY: install drill test check prove prove-causes prove-variants prove-drills bench up clean lock
+.PHONY: install drill test check prove prove-causes prove-variants prove-rotations prove-schedules prove-drills bench up clean lock
 .DELETE_ON_ERROR:
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -37,7 +37,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 # Two, six and seventeen minutes on two cores; what a part proves it says.
-prove: prove-causes prove-variants prove-drills
+prove: prove-causes prove-variants prove-rotations prove-schedules prove-drills
 
 prove-causes: $(VENV)/.run
 	$(BIN)/watchkeeper rehearse
@@ -45,6 +45,12 @@ prove-causes: $(VENV)/.run
 
 prove-variants: $(VENV)/.run
 	$(BIN)/watchkeeper rehearse --variants 1000 --seed 1
+
+prove-rotations: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.rotations
+
+prove-schedules: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.schedules
 
 prove-drills: $(VENV)/.run
 	$(BIN)/watchkeeper drill --all

@@ -37,6 +37,18 @@ from watchkeeper.settings import Settings  # noqa: E402
 from watchkeeper.store import jobs  # noqa: E402
 from watchkeeper.store.engine import Store, open_store  # noqa: E402
 
+# Each file is one worker's: what takes longest comes first, or one worker ends long after the other.
+LONGEST_FIRST = (
+    *("test_drill.py", "test_prefect_facts.py", "test_cases.py", "test_rotation_sequences.py"),
+    *("test_failpoints.py", "test_flows.py", "test_many_at_once.py", "test_schedules_random.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NAME = "maintainx@test"
 FIRST_KEY = "test_first_key_0001"

@@ -44,7 +44,7 @@ def test_overlap_keeps_its_promises_in_every_sequence(on: Bench, number: int) ->
     deaths, ends = 0, set[str]()
 
     @seed(number)
-    @settings(AS_DRAWN, max_examples=75)
+    @settings(AS_DRAWN, max_examples=40)
     @given(sequences())
     def campaign(told: list[Event]) -> None:
         nonlocal deaths
@@ -62,7 +62,7 @@ def test_a_leaked_key_is_seen_dead_first_in_every_sequence(on: Bench) -> None:
     """Nothing is made current before the vendor was seen to refuse the key that leaked."""
 
     @seed(3)
-    @settings(AS_DRAWN, max_examples=40)
+    @settings(AS_DRAWN, max_examples=25)
     @given(sequences("revoke_first"))
     def campaign(told: list[Event]) -> None:
         play, _ = played(on, told, "revoke_first")
