@@ -20,6 +20,8 @@ import pytest
 from harness import prefect_server
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 __all__ = ["prefect_server"]
 
@@ -37,16 +39,39 @@ from watchkeeper.settings import Settings  # noqa: E402
 from watchkeeper.store import jobs  # noqa: E402
 from watchkeeper.store.engine import Store, open_store  # noqa: E402
 
-# Each file is one worker's: what takes longest comes first, or one worker ends long after the other.
-LONGEST_FIRST = (
-    *("test_drill.py", "test_prefect_facts.py", "test_cases.py", "test_rotation_sequences.py"),
-    *("test_failpoints.py", "test_flows.py", "test_many_at_once.py", "test_schedules_random.py"),
+# Each file is one worker's, and those that need a Prefect server share one. What takes longest comes
+# first, or one worker ends long after the others.
+ON_PREFECT = frozenset(
+    {
+        *("test_prefect_facts.py", "test_flows.py", "test_blocks.py"),
+        *("test_prefect_schedules.py", "test_schedulers_contract.py"),
+    }
 )
+LONGEST_FIRST = (
+    *("prefect", "test_drill.py", "test_cases.py", "test_incident.py", "test_effects.py"),
+    *("test_gaps.py", "test_failpoints.py", "test_rotation_sequences.py", "test_many_at_once.py"),
+    *("test_cli.py", "test_schedules_random.py"),
+)
+
+
+def group_of(path: str) -> str:
+    """Of a test's file, as a node id begins with it."""
+    name = path.rpartition("/")[2]
+    return "prefect" if name in ON_PREFECT else name
+
+
+class ByGroup(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items.sort(key=lambda item: rank.get(group_of(item.path.name), len(rank)))
 
 
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

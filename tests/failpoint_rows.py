@@ -17,7 +17,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ from watchkeeper.sandbox.pager import Pager
 from watchkeeper.schedulers import Schedule
 from watchkeeper.settings import Settings
 from watchkeeper.store import incidents, jobs, leases, rates
-from watchkeeper.store.engine import open_store
+from watchkeeper.store.engine import Store, open_store
 from watchkeeper.store.rates import Asker, Bucket, Grant
 
 HOUR = timedelta(hours=1)
@@ -130,6 +130,12 @@ class FileExecutor:
         return set(self.path.read_text().splitlines()) if self.path.exists() else set()
 
 
+@cache
+def store_at(url: str) -> Store:
+    """Closed after each process, and opened anew by the next: only what was compiled is kept."""
+    return open_store(url)
+
+
 @dataclass
 class World:
     """A folder, and all that is in it. `far`: vendor and consumers, where they are of this process;
@@ -174,7 +180,7 @@ class World:
         """A new process: nothing of the one before is left but its database."""
         self.clock.advance(timedelta(minutes=2))
         connectors.SCHEDULERS["prefect"] = lambda _spec: self.scheduler
-        store = open_store(f"sqlite:///{self.folder / 'watchkeeper.db'}")
+        store = store_at(f"sqlite:///{self.folder / 'watchkeeper.db'}")
         settings = Settings(home=self.folder, integrations=self.folder / "integrations.yaml")
         watch = Watch(settings, store, self.clock.now)
         with store.read() as session:

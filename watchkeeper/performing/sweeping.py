@@ -156,6 +156,7 @@ async def _tell_of_the_lost(watch: Watch, incident: Incident) -> list[str]:
     """A responder that dies again and again, or cannot start, heals nothing: people are called."""
     with watch.store.read() as session:
         lost = locks.lost(session, lock_name(incident.id))
+        called = [p.triggered_at for p in pages.of_incident(session, incident.id) if p.triggered_at]
     if lost < MOST_LOST:
         return []
     text = (
@@ -163,7 +164,10 @@ async def _tell_of_the_lost(watch: Watch, incident: Incident) -> list[str]:
     )
     with watch.store.write() as session:
         incidents.note(session, incident.id, text, now=watch.now())
-    await call_next(watch, watch.integration(incident.integration), incident)
+    # Somebody who was called a moment ago is called for this, too.
+    just_now = watch.now() - timedelta(seconds=watch.settings.responder_start_s)
+    if not any(at > just_now for at in called):
+        await call_next(watch, watch.integration(incident.integration), incident)
     return [f"INC-{incident.id}: {text}"]
 
 
