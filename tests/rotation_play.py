@@ -195,9 +195,11 @@ class Play:
         """At once: the stale one and the one that has taken over."""
         stale, self.rotator = self.rotator, self.rotator.renewed("two")
 
+        async def newer() -> Move:
+            return await self.begun(self.rotator).move()
+
         async def both() -> list[Any]:
-            moves = [one.move() for one in (stale, self.begun(self.rotator))]
-            return await asyncio.gather(*moves, return_exceptions=True)
+            return await asyncio.gather(stale.move(), newer(), return_exceptions=True)
 
         if not self.failed:
             for came in asyncio.run(both()):

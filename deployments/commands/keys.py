@@ -46,7 +46,7 @@ def offer(
 
 def _typed(watched: Watched) -> Secret:
     value = getpass("new key (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
-    secret = clean(value, f"the offered key for {watched.name}")
+    secret = clean(value, f"stdin (the key offered for {watched.name})")
     try:
         Guard.of(watched, dry_run=True, user_agent="").check_key(secret)
     except Refused as error:
