@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from watchkeeper.credentials.reading import ask_store
 from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Ambiguous, Permanent, Transient, UserError, WatchkeeperError
 from watchkeeper.runbook.acting import PrefectDeployment
@@ -62,17 +63,18 @@ class PrefectServer:
         ours_alone = set() if self.spec.api is None else {PREFECT_CLIENT_CUSTOM_HEADERS}
         # For this task alone: neither the profile nor the environment is touched.
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}, restore_defaults=ours_alone):
-            made = _ours() if self.spec.api is None else self._another(self.spec.api)
+            made = _ours() if self.spec.api is None else await self._another(self.spec.api)
             async with made as client:
                 yield client
 
-    def _another(self, api: str) -> PrefectClient:
+    async def _another(self, api: str) -> PrefectClient:
         from prefect.client.orchestration import PrefectClient
         from prefect.settings import PREFECT_API_SSL_CERT_FILE
 
         auth = None
         if self.spec.auth is not None:
-            auth = open_source(self.spec.auth, self.base).read().reveal()
+            source = open_source(self.spec.auth, self.base)
+            auth = (await ask_store(self.spec.auth, source.read)).reveal()
         company = PREFECT_API_SSL_CERT_FILE.value()
         trusted = ssl.create_default_context(cafile=company) if company else authorities()
         return PrefectClient(api, auth_string=auth, httpx_settings={**PLAIN, "verify": trusted})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from watchkeeper.controls.values import Shown, members, parsed, read_from, same
 from watchkeeper.controls.wire import Wire
-from watchkeeper.credentials.protocols import SecretSource
+from watchkeeper.credentials.reading import KeyReader
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, Permanent, Transient, UserError
 from watchkeeper.runbook.acting import HttpSettings
@@ -24,7 +24,7 @@ class HttpServiceSettings:
     """A ServiceSettings. The token is read at each call: a rotated one is picked up."""
 
     spec: HttpSettings
-    token: SecretSource | None = None
+    token: KeyReader | None = None
     deadline_s: float = DEADLINE_S
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -36,7 +36,7 @@ class HttpServiceSettings:
         it does not show yet."""
         before = await self._shown()
         if said := members(self.spec, before, values):
-            await self._wire().patch(said, self._key())
+            await self._wire().patch(said, await self._key())
             await self._until_shown(before, values)
 
     async def _until_shown(self, before: Shown, values: Mapping[str, str | None]) -> None:
@@ -58,7 +58,7 @@ class HttpServiceSettings:
         ]
 
     async def _shown(self) -> Shown:
-        return parsed(await self._wire().get(self._key()), place(self.spec))
+        return parsed(await self._wire().get(await self._key()), place(self.spec))
 
     async def _shown_after(self) -> Shown:
         """Once it was sent, an answer that is none is no refusal: it has been done."""
@@ -70,9 +70,9 @@ class HttpServiceSettings:
     def _wire(self) -> Wire:
         return Wire(self.spec.url, place(self.spec), self.deadline_s)
 
-    def _key(self) -> Secret | None:
+    async def _key(self) -> Secret | None:
         try:
-            return None if self.token is None else self.token.read()
+            return None if self.token is None else await self.token.read()
         except UserError as error:
             raise Permanent(f"settings {place(self.spec)}: {error}") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from watchkeeper.controls import ServiceSettings
 from watchkeeper.controls.file_settings import FileServiceSettings
 from watchkeeper.controls.http_settings import HttpServiceSettings
+from watchkeeper.credentials.reading import KeyReader
 from watchkeeper.credentials.references import open_source
 from watchkeeper.runbook.acting import FileSettings, SettingsSpec
 
@@ -18,5 +19,5 @@ def open_settings(spec: SettingsSpec, base: Path) -> ServiceSettings:
     """
     if isinstance(spec, FileSettings):
         return FileServiceSettings(spec, base / Path(spec.path).expanduser())
-    token = None if spec.token is None else open_source(spec.token, base)
+    token = None if spec.token is None else KeyReader(spec.token, open_source(spec.token, base).read)
     return HttpServiceSettings(spec, token)
