@@ -40,7 +40,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two, six and seventeen minutes on two cores; what a part proves it says.
+# Two, six, four, six and some forty-five minutes on two cores; what a part proves it says.
 prove: prove-causes prove-variants prove-rotations prove-schedules prove-drills
 
 prove-causes: $(VENV)/.run
