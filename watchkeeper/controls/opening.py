@@ -19,5 +19,7 @@ def open_settings(spec: SettingsSpec, base: Path) -> ServiceSettings:
     """
     if isinstance(spec, FileSettings):
         return FileServiceSettings(spec, base / Path(spec.path).expanduser())
-    token = None if spec.token is None else KeyReader(spec.token, open_source(spec.token, base).read)
+    token = (
+        None if spec.token is None else KeyReader(spec.token, open_source(spec.token, base).read)
+    )
     return HttpServiceSettings(spec, token)
