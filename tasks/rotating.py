@@ -75,7 +75,8 @@ async def test(duty: Duty, incident: Incident, action: RotateKey, fingerprint: s
 async def promote(duty: Duty, incident: Incident, action: RotateKey, fingerprint: str) -> None:
     watch = current()
     watched = watch.integration(incident.integration)
-    await rotating.promote(watch, duty, watched, fingerprint, action.revoke_within)
+    within = action.revoke_within if action.order == "overlap" else None
+    await rotating.promote(watch, duty, watched, fingerprint, within)
 
 
 @task(name="restart a consumer", task_run_name="restart {consumer}", **STEP)

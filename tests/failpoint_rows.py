@@ -24,8 +24,8 @@ from typing import Any
 import loopback
 import yaml
 from conftest import Clock
-from making import NAME
-from rotation_lab import CONSUMERS, PLANNED, FarSide, Rotator, at_once, opened, take_over
+from making import NAME, opened
+from rotation_lab import CONSUMERS, PLANNED, FarSide, Rotator, at_once, take_over
 
 from watchkeeper.errors import Ambiguous, Permanent, Transient, WatchkeeperError
 from watchkeeper.failpoints import arm

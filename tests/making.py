@@ -13,6 +13,7 @@ from watchkeeper.gaps import Gap, GapState
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.job import Job
 from watchkeeper.mitigation.lease import Lease, LeaseKind, LeaseState
+from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.acting import CommandRuntime
 from watchkeeper.runbook.integration import (
     Consumer,
@@ -22,6 +23,7 @@ from watchkeeper.runbook.integration import (
 )
 from watchkeeper.runbook.load import load_runbook
 from watchkeeper.runbook.model import Runbook
+from watchkeeper.store import incidents
 
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -38,6 +40,22 @@ def runbook() -> Runbook:
 def changed(**changes: Any) -> Runbook:
     """The real runbook, but for what is given."""
     return runbook().model_copy(update=changes)
+
+
+def opened(watch: Watch, name: str = NAME) -> Incident:
+    """An incident of now, of which nothing else is said."""
+    now = watch.now()
+    with watch.store.write() as session:
+        return incidents.open_or_join(
+            session,
+            integration=name,
+            diagnosis_summary="-",
+            severity=1,
+            opened_by="health",
+            started_at=now,
+            now=now,
+            reopen_since=now,
+        )[0]
 
 
 def watched(book: Runbook | None = None, consumers: tuple[str, ...] = (), **more: Any) -> Watched:

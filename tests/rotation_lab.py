@@ -41,7 +41,7 @@ from watchkeeper.sandbox.key_uses import Use
 from watchkeeper.sandbox.keys import Keyring, fingerprint
 from watchkeeper.sandbox.plain import NOT_FOUND, App, Ask, Reply, Server, as_json
 from watchkeeper.sandbox.serving import listen, port_of
-from watchkeeper.store import incidents, locks
+from watchkeeper.store import locks
 
 FIRST_KEY = loopback.CANARY
 PATHS = ("/workorders", "/assets", "/locations")
@@ -222,21 +222,6 @@ def watched_at(url: str, folder: Path, consumers: tuple[str, ...] = CONSUMERS) -
     return Watched(integration=entry, runbook=runbook)
 
 
-def opened(watch: Watch, name: str) -> Incident:
-    now = watch.now()
-    with watch.store.write() as session:
-        return incidents.open_or_join(
-            session,
-            integration=name,
-            diagnosis_summary="-",
-            severity=1,
-            opened_by="health",
-            started_at=now,
-            now=now,
-            reopen_since=now,
-        )[0]
-
-
 def take_over(watch: Watch, incident: Incident, holder: str) -> Duty:
     """Whoever held it before is fenced off."""
     name, now = lock_name(incident.id), watch.now()
@@ -303,8 +288,9 @@ class Rotator:
             case Move.TEST:
                 await self._test()
             case Move.PROMOTE:
-                length = self.action.revoke_within
-                await rotating.promote(watch, duty, watched, found.target, length)
+                overlap = self.action.order == "overlap"
+                within = self.action.revoke_within if overlap else None
+                await rotating.promote(watch, duty, watched, found.target, within)
             case Move.RESTART:
                 await self._restart(found.target)
             case Move.RETIRE | Move.AWAIT_REVOCATION:

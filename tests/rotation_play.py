@@ -17,6 +17,7 @@ from typing import Any
 from conftest import Clock
 from hypothesis import strategies as st
 from loopback import fresh_store
+from making import opened
 from rotation_lab import (
     CONSUMERS,
     FIRST_KEY,
@@ -28,7 +29,6 @@ from rotation_lab import (
     Rotator,
     Served,
     Waiting,
-    opened,
     serving,
     take_over,
     watched_at,

@@ -12,6 +12,7 @@ from threading import Event
 
 import pytest
 from conftest import NAME
+from making import opened
 from stand_ins import Vendor, entry, running_vendor
 from stores_lab import (
     NEW,
@@ -45,7 +46,7 @@ from watchkeeper.performing.probing import look
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.sandbox.process import Processes
-from watchkeeper.store import effects, incidents
+from watchkeeper.store import effects
 
 __all__ = ["aws_wire", "far_store", "gcp_wire", "home", "place", "watch"]
 
@@ -215,18 +216,7 @@ def fresh_like(place: Place) -> Place:
 
 @pytest.fixture
 def duty(watch: Watch) -> Duty:
-    with watch.store.write() as session:
-        incident, _ = incidents.open_or_join(
-            session,
-            integration=NAME,
-            diagnosis_summary="-",
-            severity=1,
-            opened_by="health",
-            started_at=watch.now(),
-            now=watch.now(),
-            reopen_since=watch.now(),
-        )
-    return Duty.unfenced(incident)
+    return Duty.unfenced(opened(watch))
 
 
 @far

@@ -16,7 +16,7 @@ from typing import Any
 import ledger_lab
 import pytest
 from conftest import Clock
-from making import MINUTE, NAME
+from making import MINUTE, opened
 from sqlmodel import Session
 
 from watchkeeper.effects import (
@@ -105,21 +105,6 @@ def refused(_far: Far) -> None:
 @pytest.fixture
 def incident(any_watch: Watch) -> Incident:
     return opened(any_watch)
-
-
-def opened(watch: Watch) -> Incident:
-    with watch.store.write() as session:
-        found, _ = incidents.open_or_join(
-            session,
-            integration=NAME,
-            diagnosis_summary="-",
-            severity=1,
-            opened_by="health",
-            started_at=watch.now(),
-            now=watch.now(),
-            reopen_since=watch.now(),
-        )
-    return found
 
 
 @dataclass

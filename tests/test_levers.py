@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import INTEGRATIONS, Clock, store_key
-from making import HOUR, MINUTE, NAME, lease
+from making import HOUR, MINUTE, NAME, lease, opened
 
 from watchkeeper.effects import EffectState
 from watchkeeper.errors import Ambiguous, Halted, Permanent, Transient, UserError
@@ -58,18 +58,7 @@ def service(house: Path) -> Path:
 
 @pytest.fixture
 def incident(watch: Watch, service: Path) -> Incident:
-    now = watch.now()
-    with watch.store.write() as session:
-        return incidents.open_or_join(
-            session,
-            integration=NAME,
-            diagnosis_summary="-",
-            severity=1,
-            opened_by="health",
-            started_at=now,
-            now=now,
-            reopen_since=now,
-        )[0]
+    return opened(watch)
 
 
 @pytest.fixture

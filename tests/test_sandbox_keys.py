@@ -16,7 +16,7 @@ from watchkeeper.sandbox.site import Site
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-LISTS = {"orders": "/v2/work/orders", "users": "/users"}
+LISTS = {"orders": "/v2/shop/orders", "users": "/users"}
 STILL = {"created_per_s": 0, "changed_per_s": 0, "assets_changed_per_s": 0}
 
 
@@ -26,8 +26,8 @@ STILL = {"created_per_s": 0, "changed_per_s": 0, "assets_changed_per_s": 0}
         (Rights(), "/users", True, True),
         (Rights(read_only=True), "/users", False, True),
         (Rights(read_only=True), "/users", True, False),
-        (Rights(lacks=("orders",)), "/v2/work/orders/17", False, False),
-        (Rights(lacks=("orders",)), "/v2/work/orders-more", False, True),
+        (Rights(lacks=("orders",)), "/v2/shop/orders/17", False, False),
+        (Rights(lacks=("orders",)), "/v2/shop/orders-more", False, True),
         (Rights(lacks=("orders",)), "/users", False, True),
         (Rights(lacks=("transcribe",)), "/transcribe", True, False),
         (Rights(scopes=("users",)), "/users/1", False, True),

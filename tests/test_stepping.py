@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from conftest import Clock
-from making import HOUR, MINUTE, NAME
+from making import HOUR, MINUTE, NAME, opened
 
 from watchkeeper.errors import Permanent, StaleFence, UserError
 from watchkeeper.incident import Incident, State
@@ -49,18 +49,9 @@ CAP, OTHER = act("half-rate"), act("slow-service")
 @pytest.fixture
 def incident(any_watch: Watch) -> Incident:
     """Triaged: its plan is being carried out."""
+    found = opened(any_watch)
     with any_watch.store.write() as session:
-        opened, _ = incidents.open_or_join(
-            session,
-            integration=NAME,
-            diagnosis_summary="-",
-            severity=1,
-            opened_by="health",
-            started_at=any_watch.now(),
-            now=any_watch.now(),
-            reopen_since=any_watch.now(),
-        )
-        return incidents.move(session, opened.id, State.TRIAGED, any_watch.now())
+        return incidents.move(session, found.id, State.TRIAGED, any_watch.now())
 
 
 @pytest.fixture

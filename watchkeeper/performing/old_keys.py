@@ -104,7 +104,8 @@ async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
     """Ask the vendor with it. Only its refusal is a proof, and only where another key of ours is let
     in: one that refuses them all may do so for any reason."""
     try:
-        stage = await asyncio.to_thread(_stage, watch, watched, fingerprint)
+        held = await asyncio.to_thread(stages, watch, watched)
+        stage = next((stage for stage, mark in held.items() if mark == fingerprint), None)
         if stage is None:
             return OldKey(None, f"the store no longer holds {fingerprint}: it cannot be tried")
         path = watched.runbook.probes[0].path
@@ -115,7 +116,7 @@ async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
             said = reading.says()
             return OldKey(True if reading.succeeded else None, said)
         other: Stage = "pending" if stage == "current" else "current"
-        if other not in await asyncio.to_thread(_stages, watch, watched):
+        if other not in held:
             said = "refused, which proves its end once another key is let in: offer the new one"
             return OldKey(None, said, refused=True)
         ours = await try_key(watch, watched, other, f"{other}_key", path)
@@ -127,13 +128,9 @@ async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
     return OldKey(False, f"the vendor refuses {fingerprint}", refused=True)
 
 
-def _stage(watch: Watch, watched: Watched, fingerprint: str) -> Stage | None:
-    found = {v.fingerprint: v.stage for v in keys_of(watch, watched).versions()}
-    return found.get(fingerprint)
-
-
-def _stages(watch: Watch, watched: Watched) -> frozenset[Stage]:
-    return frozenset(version.stage for version in keys_of(watch, watched).versions())
+def stages(watch: Watch, watched: Watched) -> dict[Stage, str]:
+    """The fingerprint of each stage's key. Reads the store: not for the event loop's thread."""
+    return {v.stage: v.fingerprint for v in keys_of(watch, watched).versions()}
 
 
 def due(lease: Lease, now: datetime) -> bool:

@@ -14,7 +14,6 @@ from datetime import timedelta
 
 from watchkeeper.changes import ChangeKind
 from watchkeeper.credentials.current_keys import CURRENT_KEYS
-from watchkeeper.credentials.protocols import RotatableStore
 from watchkeeper.effects import CONSUMER_RESTART, KEY_PROMOTE, EffectState
 from watchkeeper.errors import Transient
 from watchkeeper.performing import old_keys
@@ -33,10 +32,11 @@ PROOF_PAUSE_S = 0.5
 
 
 async def promote(
-    watch: Watch, duty: Duty, watched: Watched, fingerprint: str, revoke_within: timedelta
+    watch: Watch, duty: Duty, watched: Watched, fingerprint: str, revoke_within: timedelta | None
 ) -> None:
     """pending -> current. The previous key stays in the store: that is the way back. From now on its
-    end is waited for, so that no incident is closed over half a rotation."""
+    end is waited for, so that no incident is closed over half a rotation; None where a leaked key was
+    waited for before."""
     store, reference = keys_of(watch, watched), watched.integration.credential.reference
 
     async def do() -> str:
@@ -53,15 +53,10 @@ async def promote(
 
     target = f"{watched.integration.credential.name}:{fingerprint}"
     await perform(watch, duty, KEY_PROMOTE, target, do, read_back)
-    previous = await asyncio.to_thread(_previous, store)
-    if previous is not None:
+    previous = (await asyncio.to_thread(old_keys.stages, watch, watched)).get("previous")
+    if previous is not None and revoke_within is not None:
         old_keys.watch_over(watch, duty, watched, previous, revoke_within)
     _post_change(watch, duty, watched, fingerprint)
-
-
-def _previous(store: RotatableStore) -> str | None:
-    marks = {version.stage: version.fingerprint for version in store.versions()}
-    return marks.get("previous")
 
 
 def _post_change(watch: Watch, duty: Duty, watched: Watched, fingerprint: str) -> None:

@@ -12,10 +12,9 @@ from watchkeeper.effects import CONSUMER_RESTART, KEY_PROMOTE
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.actions import RotateKey
 from watchkeeper.mitigation.lease import LeaseKind
-from watchkeeper.performing.connectors import keys_of
 from watchkeeper.performing.health_probe import service_health
 from watchkeeper.performing.ledger import Duty, in_doubt
-from watchkeeper.performing.old_keys import REFUSED
+from watchkeeper.performing.old_keys import REFUSED, stages
 from watchkeeper.performing.watch import Watch
 from watchkeeper.rotation import Stand
 from watchkeeper.runbook.integration import Watched
@@ -33,8 +32,7 @@ def stand_of(
     """Where the rotation is, from the store, the ledger, and what each consumer shows; `tries` as in
     a Duty. Reads the store: not for the event loop's thread."""
     duty = replace(Duty.unfenced(incident), tries=tries)
-    store = keys_of(watch, watched)
-    marks = {version.stage: version.fingerprint for version in store.versions()}
+    marks = stages(watch, watched)
     chosen = chosen_in_round(watch, watched, incident)
     if chosen not in marks.values() and _never_promoted(watch, duty, watched, chosen):
         chosen = None
@@ -42,11 +40,9 @@ def stand_of(
     old = marks.get("previous") if promoted else marks.get("current")
     with watch.store.read() as session:
         leaked = exposures.of_incident(session, incident.id)
+        if action.order == "revoke_first" and leaked:
+            old = leaked[-1].fingerprint
         vigil = leases.find(session, incident.id, LeaseKind.OLD_KEY, old or "")
-    if action.order == "revoke_first" and leaked:
-        old = leaked[-1].fingerprint
-        with watch.store.read() as session:
-            vigil = leases.find(session, incident.id, LeaseKind.OLD_KEY, old)
     return Stand(
         order=action.order,
         current=marks.get("current"),
