@@ -56,9 +56,11 @@ async def _last(
 
 
 async def _dates(schedule: SCHEDULE_TYPES, since: datetime, until: datetime) -> list[datetime]:
+    from prefect._vendor.croniter.croniter import CroniterBadDateError
+
     try:
         dates = await schedule.get_dates(n=AT_ONCE, start=since, end=until)
-    except ValueError:
+    except CroniterBadDateError:
         # A cron line may be well formed and name no day that there is.
         return []
     return sorted({at for at in map(_utc, dates) if since <= at < until})
