@@ -1,6 +1,7 @@
 """Every table, so that one import knows the whole schema."""
 
 from watchkeeper.store.tables.gap import GapRow, WindowRow
+from watchkeeper.store.tables.heartbeat import HeartbeatRow
 from watchkeeper.store.tables.incident import (
     CauseRow,
     IncidentRow,
@@ -29,6 +30,7 @@ __all__ = [
     "EffectRow",
     "ExposureRow",
     "GapRow",
+    "HeartbeatRow",
     "IncidentRow",
     "IntegrationRow",
     "JobRow",
