@@ -226,7 +226,7 @@ def test_a_setup_that_means_nothing_is_refused(raw: Raw) -> None:
 
 
 def test_every_kind_has_a_name() -> None:
-    wanted = "crash hang slow unhealthy wrong_key operation_errors queue heavy overloaded slow_dns"
+    wanted = "crash hang slow unhealthy health_says wrong_key operation_errors queue heavy overloaded slow_dns"
     assert KINDS.keys() == set(wanted.split())
 
 

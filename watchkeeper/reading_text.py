@@ -54,8 +54,11 @@ def _lines(readings: list[Reading], everything: bool) -> Iterator[tuple[Outcome,
     yield from ((r.outcome, r.says()) for r in readings if r.outcome in _BAD)
     if well := [r for r in readings if r.outcome is Outcome.OK]:
         yield Outcome.OK, _well(well)
-    if unknown := [r for r in readings if r.outcome is Outcome.UNKNOWN]:
-        yield Outcome.UNKNOWN, f"not known: {_unknown(unknown)}"
+    unknown = [r for r in readings if r.outcome is Outcome.UNKNOWN]
+    # What answered and cannot be read is another matter than what could not be asked.
+    for said, answered in (("not understood", True), ("not known", False)):
+        if those := [r for r in unknown if (r.kind in ASKED and r.answered) is answered]:
+            yield Outcome.UNKNOWN, f"{said}: {_unknown(those)}"
 
 
 def _well(readings: list[Reading]) -> str:

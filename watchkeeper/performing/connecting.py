@@ -92,6 +92,8 @@ async def _service(on: Trial) -> None:
         on.put(works("our service", read.says()))
     else:
         todo = "is service.health_url right, and does the service run?"
+        if read.outcome is Outcome.UNKNOWN:
+            todo = "is service.health_url right? A word of its own goes into service.health_words"
         on.put(fails("our service", read.says(), todo))
 
 

@@ -19,6 +19,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import approvals, gaps, incidents, observations, watermarks
 from watchkeeper.store.observations import Purpose
+from watchkeeper.verification import unproven
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -76,13 +77,16 @@ async def well_again(watch: Watch, found: Check, sleep: Sleep = asyncio.sleep) -
     with watch.store.read() as session:
         incident = incidents.current(session, name)
         asked = approvals.unanswered(session, incident.id) if incident else ()
+        unwell = observations.unwell_services(session, incident.id) if incident else frozenset()
     if found.bad_looks or not any(question.waits for question in asked):
+        return False
+    if unproven(found.evidence, unwell):
         return False
     for _ in range(rule.probes_in_a_row - 1):
         await sleep(rule.interval.total_seconds())
         evidence = await look(watch, found.watched)
         _keep(watch, evidence, Purpose.CONFIRMING)
-        if not diagnose(evidence, found.watched.runbook).healthy:
+        if not diagnose(evidence, found.watched.runbook).healthy or unproven(evidence, unwell):
             return False
     return True
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.fetching import DEADLINE_S, Fetched, fetch_json
 from watchkeeper.harmless import harmless
+from watchkeeper.health_body import USUAL, Health, Part, Said, Vocabulary, read_answer
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.api import StatusPage
 from watchkeeper.runbook.integration import Watched
@@ -23,14 +24,16 @@ _MARK = re.compile(r"[0-9a-f]{8,64}")
 
 # Of a reading's 160 characters.
 LONGEST_WORD, LONGEST_NAMES = 60, 100
+FAILING, WARNING, NOT_UNDERSTOOD = "failing", "degraded", "not understood"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceHealth:
-    """A consumer's own word: is it healthy, and which key does it hold?"""
+    """A consumer's own word: how is it, and which key does it hold? `health` is None where no answer
+    came."""
 
     status: int | None
-    healthy: bool
+    health: Health | None
     fingerprint: str | None
     fault: str | None
     said: str
@@ -38,32 +41,54 @@ class ServiceHealth:
 
 
 async def service_health(
-    url: str, fingerprint_field: str = "keyFingerprint", deadline_s: float = DEADLINE_S
+    url: str,
+    fingerprint_field: str = "keyFingerprint",
+    deadline_s: float = DEADLINE_S,
+    words: Vocabulary = USUAL,
 ) -> ServiceHealth:
-    return read_health(await fetch_json(url, deadline_s), fingerprint_field)
+    return read_health(await fetch_json(url, deadline_s), fingerprint_field, words)
 
 
-def read_health(got: Fetched, fingerprint_field: str = "keyFingerprint") -> ServiceHealth:
-    """Reads both shapes of checks that our services use: a mapping by name, or a list."""
+def read_health(
+    got: Fetched, fingerprint_field: str = "keyFingerprint", words: Vocabulary = USUAL
+) -> ServiceHealth:
+    """Whatever came; what is not understood is unknown."""
     body = got.body if isinstance(got.body, dict) else {}
-    word = str(body.get("status", ""))
-    failing = _failing_checks(body.get("checks"))
-    healthy = got.status == 200 and word in ("healthy", "ok", "pass") and not failing
-    more = f"; failing: {', '.join(failing)}" if failing else ""
-    said = harmless(f"status {word or 'not given'}", LONGEST_WORD) + harmless(more, LONGEST_NAMES)
     shown = body.get(fingerprint_field)
     fingerprint = shown if isinstance(shown, str) and _MARK.fullmatch(shown) else None
-    return ServiceHealth(got.status, healthy, fingerprint, got.fault, said, got.latency_s)
+    said = _said(got, words)
+    health = None if said is None else said.health
+    told = "" if said is None else _told(said)
+    return ServiceHealth(got.status, health, fingerprint, got.fault, told, got.latency_s)
 
 
-def _failing_checks(checks: object) -> list[str]:
-    if isinstance(checks, dict):
-        named = [(name, check) for name, check in checks.items() if isinstance(check, dict)]
-    elif isinstance(checks, list):
-        named = [(str(c.get("name")), c) for c in checks if isinstance(c, dict)]
-    else:
-        return []
-    return sorted(name for name, check in named if check.get("status") in (False, "fail"))
+def _said(got: Fetched, words: Vocabulary) -> Said | None:
+    if got.status is None:
+        return None
+    if got.fault in (None, "not_json"):
+        text = None if got.fault is None else got.raw.decode(errors="replace")
+        return read_answer(got.status, got.body, text, words)
+    # A body that does not come to its end is a fault of the service; one that we cannot read is not.
+    broken = got.fault not in ("encoded", "too_large")
+    return Said(Health.SICK if broken else Health.UNKNOWN, f"not given: {got.fault}")
+
+
+def _told(said: Said) -> str:
+    """`status ok; failing: database (down); not understood: cache (disabled)`."""
+    lists = ((FAILING, Health.SICK), (WARNING, Health.DEGRADED), (NOT_UNDERSTOOD, Health.UNKNOWN))
+    more = "".join(
+        f"; {word}: {', '.join(named)}"
+        for word, health in lists
+        if (named := [_part(p) for p in said.parts if p.health is health])
+    )
+    if said.health is Health.UNKNOWN and not said.parts:
+        more = f"; {NOT_UNDERSTOOD}"
+    head = f"status {said.word or 'not given'}"
+    return harmless(head, LONGEST_WORD) + harmless(more, LONGEST_NAMES)
+
+
+def _part(part: Part) -> str:
+    return f"{part.name} ({part.word})" if part.word else part.name
 
 
 async def service_readings(
@@ -86,24 +111,45 @@ async def _service(
     watch: Watch, watched: Watched, name: str, url: str, deadline_s: float
 ) -> Reading:
     service = watched.integration.service
-    field = service.fingerprint_field if service else ""
-    at = watch.now()
-    return health_reading(name, await service_health(url, field, deadline_s), at)
+    assert service is not None
+    at, words = watch.now(), vocabulary_of(watched)
+    field = service.fingerprint_field
+    return health_reading(name, await service_health(url, field, deadline_s, words), at)
+
+
+def vocabulary_of(watched: Watched) -> Vocabulary:
+    """The usual words, those of the runbook, and over them those of the company."""
+    service = watched.integration.service
+    own = (watched.runbook.health_words, service.health_words if service else None)
+    words = USUAL
+    for more in filter(None, own):
+        words = words.with_words(more.well, more.degraded, more.sick)
+    return words
+
+
+_OUTCOMES = {
+    None: Outcome.DOWN,
+    Health.WELL: Outcome.OK,
+    Health.UNKNOWN: Outcome.UNKNOWN,
+    Health.DEGRADED: Outcome.DEGRADED,
+    Health.SICK: Outcome.DEGRADED,
+}
+_FAULTS = {Health.UNKNOWN: "not_understood", Health.DEGRADED: "degraded", Health.SICK: "sick"}
 
 
 def health_reading(name: str, health: ServiceHealth, at: datetime) -> Reading:
-    """Unhealthy because its check of the vendor fails is still an answer."""
-    silent = Outcome.DOWN if health.status is None else Outcome.DEGRADED
+    """DOWN is no answer at all: unhealthy because its check of the vendor fails is still one."""
+    fault = health.fault if health.health is None else _FAULTS.get(health.health)
     return Reading(
         probe=name,
         kind=Kind.SERVICE,
         target="our service" if name == "service" else f"our service's {name.partition('/')[2]}",
         at=at,
-        outcome=Outcome.OK if health.healthy else silent,
+        outcome=_OUTCOMES[health.health],
         latency_s=health.latency_s,
         status=health.status,
-        fault=health.fault,
-        detail="" if health.healthy or health.status is None else health.said,
+        fault=fault,
+        detail="" if health.health is Health.WELL else health.said,
         signature=health.fingerprint or "",
     )
 

@@ -19,7 +19,7 @@ from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import observations, watermarks
 from watchkeeper.store.observations import Purpose
 from watchkeeper.vendor.listing import pages
-from watchkeeper.verification import Flow, Look, Recovery, good_in_a_row, recovered
+from watchkeeper.verification import Flow, Look, Recovery, good_in_a_row, recovered, unproven
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -42,10 +42,12 @@ async def verify(
     looks: tuple[Look, ...] = ()
     while True:
         evidence = await look(watch, watched, status_page=awaited is not None)
-        looks += (Look(evidence.at, diagnose(evidence.of_now(), watched.runbook)),)
+        number = incident.id if incident else None
         with watch.store.write() as session:
-            number = incident.id if incident else None
+            unwell = observations.unwell_services(session, number) if number else frozenset()
             observations.keep(session, evidence, number, Purpose.VERIFYING)
+        diagnosis = diagnose(evidence.of_now(), watched.runbook)
+        looks += (Look(evidence.at, diagnosis, unproven(evidence, unwell)),)
         waited = watch.now() - began
         verdict = recovered(looks, (), rule)
         if incident is not None and awaited is not None:

@@ -16,6 +16,7 @@ from watchkeeper.runbook.people import Checklist, Link, Rung, Support
 from watchkeeper.runbook.policy import Caps, Detection, Job, Verification
 from watchkeeper.runbook.probes import ContrastProbe, Probe
 from watchkeeper.runbook.signals import Log, Metric, Volume
+from watchkeeper.runbook.telemetry import HealthWords
 
 
 class Runbook(Frozen):
@@ -48,6 +49,8 @@ class Runbook(Frozen):
     """One cheap request for each endpoint that matters; with one alone, its failure looks total."""
     contrast_probes: tuple[ContrastProbe, ...] = ()
     """What is asked where something fails, to tell causes apart. What is not named is not asked."""
+    health_words: HealthWords = HealthWords()
+    """Words by which the services that use this vendor tell their health, beside the usual ones."""
     metrics: tuple[Metric, ...] = ()
     """What our own service measures; `service.metrics` of integrations.yaml says where."""
     volume: Volume | None = None

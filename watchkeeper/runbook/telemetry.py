@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections import Counter
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from watchkeeper.health_body import normal
 from watchkeeper.runbook.base import Frozen, Name, Url
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -108,12 +110,38 @@ class Disk(Frozen):
     """Share of its space or inodes in use, 0 to 1, from which on it is full."""
 
 
+HealthWord = Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class HealthWords(Frozen):
+    """Words by which a health answer is read, beside the usual ones. Capitals, spaces, `_` and `-`
+    make no difference. What is in none of the lists, nor usual, is not understood."""
+
+    well: tuple[HealthWord, ...] = ()
+    """Words for well, such as `[nominal, disabled]`, beside `ok`, `UP`, `healthy`, `pass`."""
+    degraded: tuple[HealthWord, ...] = ()
+    """Words for degraded, beside `warn`, `degraded`, `yellow`."""
+    sick: tuple[HealthWord, ...] = ()
+    """Words for sick, beside `down`, `fail`, `unhealthy`, `error`, `red`."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        named = Counter(
+            normal(word) for words in (self.well, self.degraded, self.sick) for word in words
+        )
+        if twice := [word for word, count in named.items() if count > 1]:
+            raise ValueError(f"{twice[0]!r} stands there twice; one meaning is wanted")
+        return self
+
+
 class Service(Frozen):
     """Our own integration service: how its faults are told from the vendor's."""
 
     health_url: Url
-    """Where it answers 200 with JSON whose `status` is healthy, ok or pass, such as
-    `http://localhost:3000/health`."""
+    """Where it tells its health, such as `http://localhost:3000/health`: JSON of a usual kind
+    (Spring Boot, health+json, ASP.NET, Terminus, Consul, `{"status": "ok"}`), or a word as text."""
+    health_words: HealthWords = HealthWords()
+    """Words that it uses for its health, beside the usual ones and those of the runbook."""
     health_urls: dict[Name, Url] = Field(default_factory=dict)
     """Further addresses of that kind by name, such as one for a single vendor."""
     fingerprint_field: str = "keyFingerprint"

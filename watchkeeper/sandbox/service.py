@@ -26,7 +26,7 @@ from watchkeeper.sandbox.plain import NOT_FOUND, Ask, Reply, as_json, serve
 from watchkeeper.sandbox.prometheus_text import CONTENT_TYPE
 from watchkeeper.sandbox.resolving import Resolver, Resolving, look_up
 from watchkeeper.sandbox.service_controls import Controls
-from watchkeeper.sandbox.service_faults import Hang, Heavy, Slow, SlowDns, first
+from watchkeeper.sandbox.service_faults import Hang, HealthSays, Heavy, Slow, SlowDns, first
 from watchkeeper.sandbox.service_state import State
 from watchkeeper.sandbox.service_work import Caller
 from watchkeeper.sandbox.settings import UnknownSetting
@@ -62,6 +62,8 @@ class Service:
         health = ("/health", f"/health/{self.state.setup.vendor}")
         match ask.method, ask.path:
             case "GET", path if path in health:
+                if said := first(self.state.faults, HealthSays):
+                    return health_said(said)
                 told = self.state.health()
                 found = as_json(503 if told["status"] == "unhealthy" else 200, told)
                 return replace(found, delay_s=self.state.wait_s())
@@ -85,6 +87,12 @@ class Service:
             return as_json(400, {"error": str(error)})
         self.state.waiting()
         return as_json(200, found)
+
+
+def health_said(fault: HealthSays) -> Reply:
+    if fault.text is not None:
+        return Reply(fault.status, fault.text.encode())
+    return as_json(fault.status, fault.body)
 
 
 def resolver_of(state: State) -> Resolver:

@@ -45,6 +45,16 @@ class Unhealthy(ServiceFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSays(ServiceFault):
+    """Its health answer is this one: `status` and a JSON `body`, or `text` as it is."""
+
+    kind: ClassVar[str] = "health_says"
+    status: int = 200
+    body: Any = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrongKey(ServiceFault):
     """It holds a key that is no longer good, and not the one in its file."""
 
@@ -122,7 +132,7 @@ class SlowDns(ServiceFault):
 KINDS: dict[str, type[ServiceFault]] = {
     kind.kind: kind
     for kind in (
-        *(Crash, Hang, Slow, Unhealthy, WrongKey),
+        *(Crash, Hang, Slow, Unhealthy, HealthSays, WrongKey),
         *(OperationErrors, Queue, Heavy, Overloaded, SlowDns),
     )
 }

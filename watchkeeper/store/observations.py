@@ -186,6 +186,17 @@ def last_of_kind(session: Session, integration: str, kind: Kind, since: datetime
     return None if row is None else value_of(Reading, row)
 
 
+def unwell_services(session: Session, incident_id: int) -> frozenset[str]:
+    """The probes of our own service that a look of this incident saw down or not well."""
+    rows = session.exec(
+        select(ObservationRow.probe)
+        .where(ObservationRow.incident_id == incident_id, ObservationRow.kind == Kind.SERVICE)
+        .where(col(ObservationRow.outcome).in_((Outcome.DOWN, Outcome.DEGRADED)))
+        .distinct()
+    )
+    return frozenset(rows)
+
+
 def last_good(session: Session, integration: str, before: datetime) -> datetime | None:
     """When an endpoint last answered well: the harm began after that."""
     return session.exec(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from watchkeeper.diagnosis import diagnose
-from watchkeeper.evidence import Evidence
+from watchkeeper.evidence import Evidence, Outcome
 from watchkeeper.runbook.model import Runbook
 
 Key = Literal["none", "good", "bad"]
@@ -52,6 +52,8 @@ class Case:
     settle_s: float = 0.5
     mixed: bool = False
     any_severity: bool = False
+    # What answered, and must be called not understood: readings by their probe's name.
+    unknown: tuple[str, ...] = ()
     # What else a look may rightly call it: a fault that comes and goes hurts more or less each time.
     or_severities: tuple[int, ...] = ()
     # So many looks until one sees it, as the health check would go on looking.
@@ -110,7 +112,12 @@ class Found:
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the answer, in words."""
         case = self.case
-        said = []
+        outcomes = {r.probe: r.outcome for r in self.evidence.readings if r.probe in case.unknown}
+        said = [
+            f"{name} is {outcomes.get(name, 'not asked')}, not unknown"
+            for name in case.unknown
+            if outcomes.get(name) is not Outcome.UNKNOWN
+        ]
         if not case.causes:
             if self.verdict != "healthy":
                 said.append(f"{self.verdict} {', '.join(self.causes)} in a healthy world")

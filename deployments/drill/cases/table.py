@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployments.drill.cases.case import Case
+from deployments.drill.cases.not_understood import NOT_UNDERSTOOD
 
 M, T = "maintainx", "twinmind"
 CRITICAL = ("/workorders",)
@@ -357,6 +358,8 @@ _MIXED = (
          causes=("rate_limit_exceeded",), severity=2, proven=False),
 )  # fmt: skip
 
-CASES: dict[str, Case] = {case.name: case for case in (*_MAINTAINX, *_TWINMIND, *_MIXED)}
+CASES: dict[str, Case] = {
+    case.name: case for case in (*_MAINTAINX, *_TWINMIND, *_MIXED, *NOT_UNDERSTOOD)
+}
 SINGLE = tuple(case for case in (*_MAINTAINX, *_TWINMIND) if case.causes)
 MISLEADING = _MIXED
