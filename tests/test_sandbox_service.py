@@ -226,7 +226,9 @@ def test_a_setup_that_means_nothing_is_refused(raw: Raw) -> None:
 
 
 def test_every_kind_has_a_name() -> None:
-    wanted = "crash hang slow unhealthy health_says wrong_key operation_errors queue heavy overloaded"
+    wanted = (
+        "crash hang slow unhealthy health_says wrong_key operation_errors queue heavy overloaded"
+    )
     assert KINDS.keys() == {*wanted.split(), "slow_dns"}
 
 
