@@ -13,6 +13,7 @@ from deployments.commands import (
     changes,
     connecting,
     drilling,
+    halting,
     incidents,
     jobs,
     keys,
@@ -47,7 +48,7 @@ app.command()(acting.mitigate)
 app.command()(acting.backfill)
 app.command()(acting.approve)
 app.command()(acting.deny)
-app.command()(acting.halt)
+app.command()(halting.halt)
 app.add_typer(incidents.app, name="incident", help="Declare, correct, take over and read.")
 app.add_typer(keys.app, name="key", help="Offer a new key; show which there are.")
 app.add_typer(leaks.app, name="leak", help="A key that others may have: tell it, audit its use.")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.client.schemas.objects import State as RunState
+from prefect.states import Completed
 
 from tasks.acting import carry_out, escalate
 from tasks.duty import duty_for
 from tasks.incidents import incident_now, needs_incident
 from tasks.mitigating import ask, hand_over, make_plan, mark_mitigated, want
 from tasks.showing import show_plan
+from watchkeeper.errors import Stopped
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.plan import Plan, PlannedAction
 from watchkeeper.performing.ledger import Duty
@@ -18,7 +21,7 @@ from watchkeeper.store.approvals import APPROVE, Approval
 @flow(name="mitigate", flow_run_name="mitigate {integration} ({mode})", persist_result=False)
 async def mitigate(
     integration: str, action: str | None = None, dry_run: bool = True, mode: str = "dry run"
-) -> Approval | None:
+) -> Approval | RunState[None] | None:
     """Plan the mitigations of the open incident, and with dry_run off apply what is allowed.
 
     Args:
@@ -27,7 +30,8 @@ async def mitigate(
         dry_run: show the plan and do nothing
         mode: shown in the run's name
 
-    Returns the question that the response waits for, or None.
+    Returns the question that the response waits for, or None. A run that the kill switch holds back
+    ends as Paused.
     """
     incident = needs_incident(integration)
     if dry_run:
@@ -35,7 +39,10 @@ async def mitigate(
         return None
     if action is not None:
         await want(incident, action)
-    return await apply_plan(incident)
+    try:
+        return await apply_plan(incident)
+    except Stopped as stop:
+        return Completed(name="Paused", message=str(stop))
 
 
 async def apply_plan(incident: Incident) -> Approval | None:

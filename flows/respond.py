@@ -15,6 +15,7 @@ from flows.report import report
 from flows.triage import triage
 from flows.verify import verify
 from tasks.approving import Decision, going_to_wait, seconds_to_answer, take_answer
+from tasks.context import current
 from tasks.duty import duty_for
 from tasks.incidents import incident_now
 from tasks.recovering import (
@@ -30,9 +31,11 @@ from tasks.recovering import (
 from tasks.settling import between_phases, settled
 from tasks.showing import show_incident
 from tasks.watching import reconsider
-from watchkeeper.errors import StaleFence
-from watchkeeper.incident import State
+from watchkeeper.errors import Paused, StaleFence, Stopped
+from watchkeeper.incident import Incident, State
 from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.stopping import Interrupted, heed_halt
+from watchkeeper.store.approvals import Approval
 
 # More than anybody is asked in one round: after them the sweep starts another responder.
 MOST_QUESTIONS = 10
@@ -53,6 +56,8 @@ async def respond(incident_id: int, epoch: int = 0) -> RunState[None]:
             return await see_through(duty)
     except StaleFence as error:
         return Completed(name="TakenOver", message=str(error))
+    except Stopped as stop:
+        return Completed(name="Paused", message=str(stop))
 
 
 async def see_through(duty: Duty) -> RunState[None]:
@@ -83,7 +88,7 @@ async def stop_harm(duty: Duty) -> None:
     incident = incident_now(duty.incident_id)
     if incident.state is not State.TRIAGED:
         return
-    question = await mitigate(incident.integration, dry_run=False, mode="applying")
+    question = await act_or_ask(incident)
     for _ in range(MOST_QUESTIONS):
         if question is None:
             break
@@ -94,9 +99,17 @@ async def stop_harm(duty: Duty) -> None:
             key=f"plan-{question.plan_hash}-{len(question.votes)}",
         )
         await take_answer(duty, incident, question, answer)
-        question = await mitigate(incident.integration, dry_run=False, mode="applying")
+        question = await act_or_ask(incident)
     await show_incident(incident_now(duty.incident_id))
+    if incident_now(duty.incident_id).state is State.TRIAGED:
+        heed_halt(current())
     between_phases("mitigate")
+
+
+async def act_or_ask(incident: Incident) -> Approval | None:
+    """The question to wait for, or None where nothing is asked, or the kill switch held it back."""
+    asked = await mitigate(incident.integration, dry_run=False, mode="applying")
+    return asked if isinstance(asked, Approval) else None
 
 
 async def prove_repair(duty: Duty) -> bool:
@@ -117,7 +130,8 @@ async def fill_gaps(duty: Duty) -> None:
     if incident.state is State.RESOLVED:
         await all_clear(incident)
         await lift_cap(duty)
-        await backfill(incident.integration, incident_id=incident.id)
+        if await backfill(incident.integration, incident_id=incident.id) is None:
+            raise Paused(f"the backfill of INC-{incident.id} was stopped: it goes on from there")
         between_phases("backfill")
 
 
@@ -137,6 +151,6 @@ async def settle(duty: Duty) -> bool:
     if not await settled(incident):
         return False
     for gap in gaps_of(incident):
-        if not gap.state.over:
-            await judge_gap(gap)
+        if not gap.state.over and isinstance(judged := await judge_gap(gap), Interrupted):
+            raise Paused(judged.why)
     return (await close(duty, incident)).closed

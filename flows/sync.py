@@ -8,7 +8,8 @@ from prefect.states import Completed
 
 from tasks.incidents import chosen
 from tasks.lateness import too_late
-from tasks.syncing import alone, gate, resources_of, sync_resource
+from tasks.syncing import alone, resources_of, stopped_before, sync_resource
+from watchkeeper.performing.stopping import Interrupted
 
 
 @flow(name="sync", flow_run_name="{job}", persist_result=False)
@@ -21,19 +22,24 @@ async def sync(job: str, integration: str | None = None) -> State[None]:
     """
     if late := too_late():
         return Completed(name="Late", message=late)
-    rested, moved = [], []
+    rested, moved, stopped = [], [], False
     for name in chosen(integration):
         resources = resources_of(name, job)
-        if resources and (desired := await gate(name, job)).paused:
-            rested.append(f"{name}: paused by {desired.changed_by} ({desired.reason})")
+        if resources and (why := await stopped_before(name, job)):
+            rested.append(f"{name}: {why}")
             continue
         async with alone(name, job) as first:
             if not first:
                 rested.append(f"{name}: another run is at it")
                 continue
             for resource in resources:
-                walked = await sync_resource(name, resource)
+                walked = await sync_resource(name, resource, job)
+                if isinstance(walked, Interrupted):
+                    rested.append(f"{name} {resource}: {walked.why}")
+                    stopped = True
+                    break
                 moved.append(f"{name} {walked.says()}")
-    if rested and not moved:
-        return Completed(name="Paused", message="; ".join(rested))
+    if stopped or (rested and not moved):
+        said = "; ".join(moved + rested)
+        return Completed(name="Paused", message=said)
     return Completed(name="Synced", message="; ".join(moved + rested) or "no integration has it")

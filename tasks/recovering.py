@@ -23,6 +23,7 @@ from watchkeeper.performing import (
 )
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.recovering import Closing
+from watchkeeper.performing.stopping import Interrupted, unless_stopped
 from watchkeeper.store import gaps
 from watchkeeper.verification import Recovery
 
@@ -58,11 +59,11 @@ async def windows_of(gap: Gap) -> tuple[Window, ...]:
 
 
 @task(name="fill a window", task_run_name="fill {gap.resource} window {window.position}", **STEP)
-async def fill_window(gap: Gap, window: Window) -> int:
+async def fill_window(gap: Gap, window: Window) -> int | Interrupted:
     watch = current()
     holder = flow_run.id or "backfill"
     watched = watch.integration(gap.integration)
-    return await walking.fill_window(watch, watched, gap, window, holder)
+    return await unless_stopped(walking.fill_window(watch, watched, gap, window, holder))
 
 
 @task(name="mark filled", **STEP)
@@ -91,9 +92,10 @@ async def begin_settling(duty: Duty, incident: Incident) -> Incident:
 
 
 @task(name="compare with the vendor", task_run_name="compare {gap.resource}", **STEP)
-async def judge_gap(gap: Gap) -> Gap:
+async def judge_gap(gap: Gap) -> Gap | Interrupted:
     watch = current()
-    return await recovering.judge_gap(watch, watch.integration(gap.integration), gap)
+    watched = watch.integration(gap.integration)
+    return await unless_stopped(recovering.judge_gap(watch, watched, gap))
 
 
 @task(name="close", **STEP)

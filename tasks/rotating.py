@@ -15,6 +15,7 @@ from watchkeeper.mitigation.actions import RotateKey
 from watchkeeper.performing import key_test, old_keys, rotating, rotation_stand, triaging
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.levers import consumer_named
+from watchkeeper.performing.stopping import heed_halt
 from watchkeeper.rotation import Move, NextMove, next_move
 from watchkeeper.store import incidents
 
@@ -50,6 +51,7 @@ async def await_key(duty: Duty, incident: Incident, action: RotateKey, _target: 
     watch = current()
     watched = watch.integration(incident.integration)
     for _ in range(TRIES):
+        heed_halt(watch)
         if await asyncio.to_thread(key_test.offered, watch, watched) is not None:
             return
         await asyncio.sleep(PAUSE_S)
@@ -110,6 +112,7 @@ async def await_revocation(
     watched = watch.integration(incident.integration)
     lease = old_keys.ask_for_end(watch, duty, watched, fingerprint, action.revoke_within)
     for _ in range(TRIES):
+        heed_halt(watch)
         found = await old_keys.mind(watch, watched, lease)
         if found.accepted is False:
             return

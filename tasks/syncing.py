@@ -10,17 +10,21 @@ from prefect.runtime import flow_run
 
 from tasks.context import current
 from tasks.retrying import STEP
-from watchkeeper.mitigation.job import Job
+from watchkeeper.errors import Stopped
 from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.performing import releasing, responding, walking
+from watchkeeper.performing.stopping import Interrupted, heed_halt, unless_stopped
 from watchkeeper.performing.walking import Walked
 from watchkeeper.store import jobs
 
 
 @task(name="sync a resource", task_run_name="sync {integration} {resource}", **STEP)
-async def sync_resource(integration: str, resource: str) -> Walked:
+async def sync_resource(
+    integration: str, resource: str, job: str | None = None
+) -> Walked | Interrupted:
     watch = current()
-    return await walking.sync(watch, watch.integration(integration), resource)
+    walk = walking.sync(watch, watch.integration(integration), resource, job)
+    return await unless_stopped(walk)
 
 
 @asynccontextmanager
@@ -32,14 +36,20 @@ async def alone(integration: str, job: str) -> AsyncIterator[bool]:
         yield first
 
 
-async def gate(integration: str, job: str) -> Job:
-    """The job's desired state, from our own row: a schedule that fires does not overrule it. A pause
-    whose lease is over ends here, if nobody ended it: no sweep need be alive for that."""
+async def stopped_before(integration: str, job: str) -> str | None:
+    """Why the job must not begin, from our own rows and file: a schedule that fires does not overrule
+    them. A pause whose lease is over ends here, if nobody ended it: no sweep need be alive for that.
+    """
     watch = current()
     watch.registered(integration)
     await releasing.end_if_over(watch, integration, LeaseKind.PAUSED_JOB, job)
+    try:
+        heed_halt(watch)
+    except Stopped as stop:
+        return str(stop)
     with watch.store.read() as session:
-        return jobs.get(session, integration, job)
+        desired = jobs.get(session, integration, job)
+    return f"paused by {desired.changed_by} ({desired.reason})" if desired.paused else None
 
 
 def resources_of(integration: str, job: str) -> tuple[str, ...]:

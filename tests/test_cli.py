@@ -124,7 +124,7 @@ def state(home: Path) -> tuple[dict[str, bytes], dict[str, list[tuple[Any, ...]]
     files = {
         str(path.relative_to(home)): path.read_bytes()
         for path in home.rglob("*")
-        if path.is_file() and not path.name.startswith("watchkeeper.db")
+        if path.is_file() and not path.name.startswith(("watchkeeper.db", "HALT.off"))
     }
     return files, rows(home / "watchkeeper.db")
 
@@ -804,15 +804,17 @@ def test_a_plan_is_shown_and_nothing_done(home: Path, incident: str, watch: Watc
 
 
 def test_halting_by_row_and_by_file(home: Path, watch: Watch) -> None:
-    """Either of them halts: switched off here, the file still says stop."""
+    """Either of them halts, and `off` undoes both."""
     assert "not halted" in well("halt", "status").err
     assert "halted: ada: too many" in well("halt", "on", "--reason", "too many").err
     assert "halted: ada: too many" in well("halt", "status").err
-    (home / "HALT").touch()
-    assert "halted: the file HALT is there" in well("halt", "off").err
-    assert well("status", "--json").data["halted"] == "the file HALT is there"
     (home / "HALT").unlink()
-    assert "not halted" in well("halt", "status").err
+    assert "halted: ada: too many" in well("halt", "status").err
+    assert well("halt", "off").err == "not halted\n"
+    (home / "HALT").touch()
+    assert well("status", "--json").data["halted"] == "the file HALT is there"
+    assert well("halt", "off").err == "not halted\n"
+    assert not (home / "HALT").exists()
 
 
 def test_a_job_is_paused_and_resumed_by_name(home: Path, watch: Watch) -> None:

@@ -67,6 +67,7 @@ from watchkeeper.errors import (
 )
 from watchkeeper.gaps import GapState
 from watchkeeper.incident import Incident
+from watchkeeper.incident import State as IncidentState
 from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.pagers import PagerUnavailable, PagerUnknown
 from watchkeeper.performing.responding import RESPOND, dispatch, lock_name
@@ -84,6 +85,7 @@ from watchkeeper.store import (
     locks,
     pages,
     records,
+    switches,
 )
 from watchkeeper.vendor.answers import Forbidden, KeyRefused, NotFound, Unavailable
 from watchkeeper.vendor.failures import CallFailed
@@ -493,6 +495,97 @@ def test_a_second_run_at_once_rests(watch: Watch, vendor: Vendor) -> None:
     assert asked(vendor, "GET /assets") - before == 1
     with watch.store.read() as session:
         assert len(records.versions(session, NAME, "assets")) == 5
+
+
+def halt(watch: Watch, on: bool = True) -> None:
+    with watch.store.write() as session:
+        switches.set_halt(session, on, by="ada", reason="stop", now=watch.now())
+
+
+def rest(watch: Watch) -> None:
+    with watch.store.write() as session:
+        now = watch.now()
+        jobs.desire(session, NAME, "workorder-sync", PAUSED, by="ada", reason="stop", now=now)
+
+
+async def stopped_after_a_page(
+    watch: Watch, vendor: Vendor, run: Any, stop: Callable[[Watch], None]
+) -> tuple[State[Any], int]:
+    """The run's end, and how many requests came after somebody said stop."""
+    before = asked(vendor)
+    playing = asyncio.create_task(run)
+    async with asyncio.timeout(30):
+        while asked(vendor) == before:  # noqa: ASYNC110 - it is the far side's count
+            await asyncio.sleep(0.02)
+    stop(watch)
+    there = asked(vendor)
+    return await playing, asked(vendor) - there
+
+
+STOPPED: list[tuple[str, Callable[[], Any], Callable[[Watch], None]]] = [
+    ("sync paused", lambda: sync("workorder-sync", NAME, return_state=True), rest),
+    ("sync halted", lambda: sync("workorder-sync", NAME, return_state=True), halt),
+    ("backfill paused", lambda: _window(), rest),
+    ("backfill halted", lambda: _window(), halt),
+]
+
+
+def _window() -> Any:
+    until = datetime.now(UTC) + SECOND
+    since = until - timedelta(hours=25)
+    return backfill(NAME, "workorders", since=since, until=until, return_state=True)
+
+
+@pytest.mark.parametrize(
+    ("run", "stop"), [case[1:] for case in STOPPED], ids=[case[0] for case in STOPPED]
+)
+def test_a_stopped_run_ends_as_paused(
+    watch: Watch,
+    vendor: Vendor,
+    run: Callable[[], Any],
+    stop: Callable[[Watch], None],
+) -> None:
+    """C14: the vendor hears no request but the one that may be on its way, and the run ends well,
+    in a state that says who stopped it."""
+    vendor.fault("slow", delay_s=1.0)
+    state, more = asyncio.run(stopped_after_a_page(watch, vendor, run(), stop))
+    assert more <= 1
+    assert (state.type.value, state.name) == ("COMPLETED", "Paused"), state.message
+    assert "ada" in str(state.message)
+    assert asyncio.run(_result(state)) is None
+
+
+def test_a_halted_response_ends_as_paused_and_fills_its_gap_later(
+    watch: Watch, vendor: Vendor, prefect_server: Server
+) -> None:
+    """C14: a responder that comes to its backfill under the kill switch asks for no page, ends as
+    Paused and leaves the incident where it was; once the switch is off the next one closes it."""
+    number = declared(watch, "the list was away")
+    with watch.store.write() as session:
+        for state in (IncidentState.TRIAGED, IncidentState.MITIGATED, IncidentState.RESOLVED):
+            incidents.move(session, number, state, watch.now())
+        gap = gaps.open_gap(
+            session,
+            incident_id=number,
+            integration=NAME,
+            resource="workorders",
+            since=watch.now() - timedelta(hours=25),
+            now=watch.now(),
+        )
+        gaps.bound(session, gap.id, watch.now())
+        incidents.recovered(session, number, watch.now(), watch.now())
+    halt(watch)
+    before = asked(vendor)
+    ended_so = ended(respond(number, return_state=True))
+    assert (ended_so.type.value, ended_so.name) == ("COMPLETED", "Paused"), ended_so.message
+    assert asked(vendor) == before
+    with watch.store.read() as session:
+        assert incidents.get(session, number).state is IncidentState.RESOLVED
+        assert locks.lost(session, lock_name(number)) == 0
+    halt(watch, on=False)
+    with watch.store.write() as session:
+        locks.revoke(session, lock_name(number), watch.now())
+    assert ended(respond(number, return_state=True)).name == "Closed"
 
 
 def test_a_healthy_vendor_wakes_nobody(

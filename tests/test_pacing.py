@@ -208,7 +208,6 @@ CAPS = [
     ([(2.0, {"expires_at": T0})], 16),
     ([(2.0, {"integration": "twinmind@prod"})], 16),
     ([(2.0, {"kind": "paused_job"})], 16),
-    ([(0, {}), (-1, {}), (True, {}), ("x", {}), (None, {})], 16),
     ([], 16),
 ]
 
@@ -225,6 +224,17 @@ def test_caps(
     door = gate(store, clock, limit)
     # One at the start, then one each interval.
     assert abs(admitted(door, clock, "live", 10) - in_ten_seconds) <= 1
+
+
+@pytest.mark.parametrize("per_s", [0, -1, True, "x", None, "nan"])
+def test_a_cap_that_cannot_be_read_is_no_leave(per_s: object, store: Store, clock: Clock) -> None:
+    """Somebody capped the rate: what cannot be read is the lowest cap, not none."""
+    cap(store, per_s)
+    door = gate(store, clock)
+    asyncio.run(door.admit("live"))
+    with pytest.raises(Throttled):
+        asyncio.run(door.admit("live", 3600))
+    asyncio.run(door.admit("probe"))
 
 
 def test_probes_pass_a_cap(store: Store, clock: Clock) -> None:

@@ -5,7 +5,9 @@
     │   └── Throttled    ask again, when the vendor said so
     ├── Permanent        asking again gives the same answer
     │   ├── Refused      our own guard said no: nothing was sent
-    │   │   └── Halted   the kill switch is on
+    │   │   └── Stopped  a person's word stops it: it goes on once that is lifted
+    │   │       ├── Halted   the kill switch is on
+    │   │       └── Paused   its job is paused
     │   └── StaleFence   somebody else has taken this work over
     ├── Ambiguous        sent, no answer: the far side may have done it
     └── UserError        a person can mend it: one line, exit 2, nothing changed
@@ -43,8 +45,16 @@ class Refused(Permanent):
     """Our own guard stopped the call before anything was sent."""
 
 
-class Halted(Refused):
+class Stopped(Refused):
+    """A person stopped it. It is no fault: it goes on where it was once the stop is lifted."""
+
+
+class Halted(Stopped):
     """The kill switch is on: it may be done once it is off."""
+
+
+class Paused(Stopped):
+    """The job that it belongs to is paused: it may be done once the job runs again."""
 
 
 class StaleFence(Permanent):

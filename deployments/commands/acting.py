@@ -1,9 +1,8 @@
-"""Commands that act: mitigate, backfill, approve, deny, halt. Each plans first or says by whom."""
+"""Commands that act: mitigate, backfill, approve, deny. Each plans first or says by whom."""
 
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +30,7 @@ from watchkeeper.performing.responding import Executor, dispatch, wake
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import needs, plan_text
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import approvals, incidents, switches
+from watchkeeper.store import approvals, incidents
 from watchkeeper.store.approvals import APPROVE, DENY, Approval
 
 Apply = Annotated[bool, typer.Option("--apply", help="Do it; without this, only the plan.")]
@@ -147,27 +146,6 @@ def approve(
 def deny(incident: IncidentId, by: By = None, reason: Reason = "", plan: PlanHash = None) -> None:
     """Say no: nothing of the plan is done, and the incident is watched for recovery."""
     _answer(watch(), parse_id(incident), DENY, by, reason, plan)
-
-
-class HaltWord(StrEnum):
-    ON = "on"
-    OFF = "off"
-    STATUS = "status"
-
-
-def halt(
-    word: Annotated[HaltWord, typer.Argument(help="on, off or status")],
-    by: By = None,
-    reason: Reason = "",
-) -> None:
-    """The kill switch: while it is on, automation pages and undoes, and does nothing else."""
-    on = watch()
-    if word is not HaltWord.STATUS:
-        with on.store.write() as session:
-            now, who = on.now(), person(by)
-            switches.set_halt(session, word is HaltWord.ON, by=who, reason=reason, now=now)
-    why = switches.halted(on.store, on.settings.halt_file)
-    words.print(f"halted: {why}" if why else "not halted", markup=False)
 
 
 def _key_is_there(on: Watch, watched: Watched, asked: Approval | Plan) -> None:

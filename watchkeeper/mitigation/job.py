@@ -25,4 +25,5 @@ class Job:
 
     @property
     def paused(self) -> bool:
-        return self.desired == PAUSED
+        # Anything but leave to run: a word that is not understood is no leave.
+        return self.desired != RUNNING

@@ -13,6 +13,7 @@ from watchkeeper.credentials.references import open_rotatable, open_source
 from watchkeeper.errors import UserError
 from watchkeeper.pagers import Pager
 from watchkeeper.pagers.pagerduty import PagerDuty
+from watchkeeper.performing.stopping import Heed, halt_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Consumer, Watched
 from watchkeeper.runtimes import Runtime
@@ -23,6 +24,7 @@ from watchkeeper.sinks import Sink
 from watchkeeper.sinks.store import StoreSink
 from watchkeeper.vendor.client import KeyChoice, VendorClient, vendor_client
 from watchkeeper.vendor.guard import MAX_BYTES
+from watchkeeper.vendor.pacing import nothing_stops
 from watchkeeper.vendor.purpose import Purpose
 
 
@@ -82,8 +84,9 @@ def client_of(
     max_wait_s: float | None = None,
     max_bytes: int = MAX_BYTES,
     consumer: str = "",
+    heed: Heed | None = None,
 ) -> VendorClient:
-    """The one way to the vendor."""
+    """The one way to the vendor. Whatever is no probe heeds the kill switch, or what `heed` says."""
     limit = watched.runbook.thresholds.probe_deadline.total_seconds()
     return vendor_client(
         watched,
@@ -97,4 +100,5 @@ def client_of(
         max_wait_s=max_wait_s,
         max_bytes=max_bytes,
         consumer=consumer,
+        heed=nothing_stops if purpose == "probe" else heed or halt_of(watch),
     )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from watchkeeper.errors import Halted, StaleFence, Transient, WatchkeeperError
+from watchkeeper.errors import StaleFence, Stopped, Transient, WatchkeeperError
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
@@ -110,7 +110,7 @@ async def _kept(
         yield
         with watch.store.write() as session:
             locks.release(session, name, fence, watch.now())
-    except Halted:
+    except Stopped:
         with suppress(StaleFence), watch.store.write() as session:
             locks.extend(session, name, fence, watch.now(), ttl, locks.HELD_BACK)
         raise

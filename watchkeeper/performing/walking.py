@@ -8,9 +8,11 @@ from functools import partial
 
 from sqlmodel import Session
 
+from watchkeeper.errors import Stopped
 from watchkeeper.failpoints import failpoint
 from watchkeeper.gaps import Gap, Indexed, Reconciliation, Window, newer, reconcile, walk_since
 from watchkeeper.performing.connectors import client_of, sink_of
+from watchkeeper.performing.stopping import Heed, gap_of, job_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import gaps, watermarks
@@ -33,8 +35,13 @@ class Walked:
         return f"{self.resource}: {self.rows} rows in {self.pages} pages"
 
 
-async def sync(watch: Watch, watched: Watched, resource_name: str) -> Walked:
+async def sync(
+    watch: Watch, watched: Watched, resource_name: str, job: str | None = None
+) -> Walked:
     """Move what changed since the watermark, and advance it once the walk is complete.
+
+    Raises Stopped at the next page once `job` is paused, or all is halted: what was moved is kept,
+    the watermark stays. Without a `job` it is the one that moves the resource.
 
     The watermark is the newest change seen, never the clock; an empty walk leaves it alone, and a
     change dated after the walk began does not count: past a watermark in the future all is missed.
@@ -45,8 +52,9 @@ async def sync(watch: Watch, watched: Watched, resource_name: str) -> Walked:
         mark = watermarks.get(session, watched.name, resource_name)
     since = walk_since(resource, mark.at if mark else None)
     count, rows, newest = 0, 0, mark.at if mark else None
-    job = watched.runbook.job_of(resource_name)
-    async with client_of(watch, watched, "live", consumer=job) as client:
+    job = job or watched.runbook.job_of(resource_name)
+    heed = job_of(watch, watched.name, job)
+    async with client_of(watch, watched, "live", consumer=job, heed=heed) as client:
         async for page in pages(client, resource, since, None):
             sink.write(resource_name, page.items, _nothing)
             count, rows = count + 1, rows + len(page.items)
@@ -70,7 +78,8 @@ def _nothing(session: Session) -> None:
 async def fill_window(watch: Watch, watched: Watched, gap: Gap, window: Window, holder: str) -> int:
     """Walk one window from its checkpoint; rows and checkpoint commit together.
 
-    Returns the rows moved by this call; 0 where another run holds the window or it is done.
+    Returns the rows moved by this call; 0 where another run holds the window or it is done. Raises
+    Stopped at the next page once a person stops it: the window is free for whoever goes on.
     """
     with watch.store.write() as session:
         held = gaps.claim(session, window.id, holder, watch.now(), WINDOW_TTL)
@@ -78,26 +87,40 @@ async def fill_window(watch: Watch, watched: Watched, gap: Gap, window: Window, 
         return 0
     resource = watched.runbook.resource(gap.resource)
     sink, moved = sink_of(watch, watched), 0
-    async with client_of(watch, watched, "backfill") as client:
-        async for page in pages(client, resource, held.since, held.until, held.cursor):
-            checkpoint = partial(
-                gaps.checkpoint,
-                window_id=held.id,
-                holder=holder,
-                cursor=page.next_cursor,
-                rows=len(page.items),
-                now=watch.now(),
-                ttl=WINDOW_TTL,
-            )
-            sink.write(gap.resource, page.items, checkpoint)
-            moved += len(page.items)
-            failpoint("backfill.page")
+    try:
+        async with client_of(watch, watched, "backfill", heed=_of(watch, watched, gap)) as client:
+            async for page in pages(client, resource, held.since, held.until, held.cursor):
+                checkpoint = partial(
+                    gaps.checkpoint,
+                    window_id=held.id,
+                    holder=holder,
+                    cursor=page.next_cursor,
+                    rows=len(page.items),
+                    now=watch.now(),
+                    ttl=WINDOW_TTL,
+                )
+                sink.write(gap.resource, page.items, checkpoint)
+                moved += len(page.items)
+                failpoint("backfill.page")
+    except Stopped:
+        with watch.store.write() as session:
+            gaps.let_go(session, held.id, holder)
+        raise
     return moved
+
+
+def _of(watch: Watch, watched: Watched, gap: Gap) -> Heed:
+    """What stops work on a gap: among others the pause of a job that moves its resource."""
+    movers = frozenset(j.name for j in watched.runbook.jobs if gap.resource in j.resources)
+    return gap_of(watch, gap, movers)
 
 
 async def compare(watch: Watch, watched: Watched, gap: Gap) -> Reconciliation:
     """Vendor against sink, record by record, over the gap; what is missing or stale is moved on
-    the way and compared again, so that the answer is about the sink as it is left."""
+    the way and compared again, so that the answer is about the sink as it is left.
+
+    Raises Stopped at the next page once a person stops it: nothing is judged.
+    """
     first = await _compare_once(watch, watched, gap, mend=True)
     return first if first.whole else await _compare_once(watch, watched, gap, mend=False)
 
@@ -107,7 +130,7 @@ async def _compare_once(watch: Watch, watched: Watched, gap: Gap, *, mend: bool)
     sink = sink_of(watch, watched)
     listed: list[Indexed] = []
     held = sink.index(gap.resource)
-    async with client_of(watch, watched, "backfill") as client:
+    async with client_of(watch, watched, "backfill", heed=_of(watch, watched, gap)) as client:
         async for page in pages(client, resource, gap.since, gap.until):
             listed += [Indexed(item.record_id, item.version) for item in page.items]
             behind = [i for i in page.items if newer(i.version, held.get(i.record_id, ""))]

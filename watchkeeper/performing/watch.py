@@ -19,6 +19,7 @@ from watchkeeper.runbook.load import (
 from watchkeeper.settings import Settings
 from watchkeeper.store import jobs
 from watchkeeper.store.engine import Store, open_store
+from watchkeeper.store.switches import keep_ready
 from watchkeeper.store.tables import IntegrationRow
 
 Clock = Callable[[], datetime]
@@ -92,4 +93,5 @@ def open_watch(settings: Settings | None = None) -> Watch:
     """The watch of this process, from `WATCHKEEPER_*` unless settings are handed in."""
     chosen = settings or Settings()
     chosen.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_ready(chosen.halt_file)
     return Watch(chosen, open_store(chosen.database))

@@ -124,6 +124,14 @@ def checkpoint(
     session.add(row)
 
 
+def let_go(session: Session, window_id: int, holder: str) -> None:
+    """Its holder goes no further: anybody may go on from its checkpoint."""
+    row = session.exec(select(WindowRow).where(WindowRow.id == window_id).with_for_update()).first()
+    if row is not None and row.holder == holder:
+        row.state, row.holder, row.expires_at = WindowState.PLANNED, None, None
+        session.add(row)
+
+
 def release_stuck(session: Session, now: datetime) -> int:
     """Windows whose holder gave no sign of life: back to planned, their checkpoint kept."""
     rows = session.exec(

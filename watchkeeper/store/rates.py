@@ -20,6 +20,9 @@ from watchkeeper.store import volume
 from watchkeeper.store.engine import Store
 from watchkeeper.store.tables import LeaseRow, RateBucketRow
 
+# Of a cap in force whose number cannot be read: a call a day. It is no leave to go on as before.
+NO_RATE = 1 / 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -46,16 +49,22 @@ class Asker(NamedTuple):
 
 
 def ask(
-    store: Store, integration: str, now: Callable[[], datetime], askers: Sequence[Asker]
+    store: Store,
+    integration: str,
+    now: Callable[[], datetime],
+    askers: Sequence[Asker],
+    heed: Callable[[Session], None] | None = None,
 ) -> list[Grant]:
     """Put the bucket before each asker in turn and keep what it says, atomic against all others: as
     if each had asked by itself, in one transaction.
 
-    What is granted is counted as the consumer's.
+    What is granted is counted as the consumer's. What `heed` raises ends it before anybody's turn.
 
     The clock is read once the bucket is ours: the wait for it may have been longer than a slot.
     """
     with store.write() as session:
+        if heed is not None:
+            heed(session)
         row = _locked(session, integration, now())
         bucket = Bucket(row.next_at, row.hold_until, _cap(session, integration, now()))
         grants = []
@@ -94,7 +103,7 @@ def _locked(session: Session, integration: str, now: datetime) -> RateBucketRow:
 def _cap(session: Session, integration: str, now: datetime) -> float | None:
     leased = session.exec(_CAPS, params={"integration": integration, "now": now})
     caps = (applied.get("max_requests_per_s") for applied in leased)
-    return min((float(cap) for cap in caps if _is_rate(cap)), default=None)
+    return min((float(cap) if _is_rate(cap) else NO_RATE for cap in caps), default=None)
 
 
 # Made once: each call to a vendor asks them.

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
+from sqlmodel import Session
 
 from watchkeeper.credentials.current_keys import Read
 from watchkeeper.credentials.protocols import RotatableStore, Stage
@@ -22,7 +23,7 @@ from watchkeeper.runbook.integration import Watched
 from watchkeeper.store.engine import Store
 from watchkeeper.vendor.answers import asked_wait_s
 from watchkeeper.vendor.guard import MAX_BYTES, TEST_KEY, Bounds, Guard
-from watchkeeper.vendor.pacing import RateGate
+from watchkeeper.vendor.pacing import RateGate, nothing_stops
 from watchkeeper.vendor.purpose import Purpose
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.transport import GuardedTransport
@@ -111,6 +112,7 @@ def vendor_client(
     max_bytes: int = MAX_BYTES,
     base: Path | None = None,
     consumer: str = "",
+    heed: Callable[[Session], None] = nothing_stops,
 ) -> VendorClient:
     """A client for one integration; nothing is read or sent before the first call.
 
@@ -120,10 +122,13 @@ def vendor_client(
 
     `deadline_s` bounds one exchange, `max_wait_s` the wait for our turn before it, `max_bytes` an
     answer. A relative `file:` reference counts from `base`, by default the working directory.
-    `consumer`: whose requests they count as.
+    `consumer`: whose requests they count as. `heed` is asked before each request and raises Stopped
+    where a person stopped the work.
     """
     guard = Guard.of(watched, dry_run, f"watchkeeper/{_version()} ({purpose})")
-    gate = RateGate(store, watched.name, watched.runbook.rate_limit, now, consumer=consumer)
+    gate = RateGate(
+        store, watched.name, watched.runbook.rate_limit, now, consumer=consumer, heed=heed
+    )
     key = _key(watched, base or Path(), key_stage, deadline_s * STORE_SHARE)
     wire = GuardedTransport(guard, gate, key, purpose, Bounds(deadline_s, max_wait_s, max_bytes))
     return VendorClient(guard, wire, gate, now)

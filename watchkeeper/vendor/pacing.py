@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from sqlmodel import Session
+
 from watchkeeper.errors import Throttled
 from watchkeeper.runbook.api import RateLimit
 from watchkeeper.store import rates
@@ -80,6 +82,10 @@ def decide(bucket: Bucket, now: datetime, limit: RateLimit, purpose: Purpose) ->
     return grant(bucket.next_at, now, pace_for(limit, purpose, bucket.cap_per_s))
 
 
+def nothing_stops(_session: Session) -> None:
+    """For probes: they go on whatever is halted or paused."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """One who waits to hear whether it is its turn."""
@@ -99,13 +105,16 @@ class RateGate:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Whose requests they are counted as.
     consumer: str = ""
+    # Raises Stopped where a person stopped this work.
+    heed: Callable[[Session], None] = nothing_stops
     _asking: list[_Asking] = field(default_factory=list, init=False, repr=False, compare=False)
 
     async def admit(self, purpose: Purpose, max_wait_s: float | None = None) -> None:
         """Return when the call may be sent.
 
-        Raises Throttled with the rest of the wait where that is longer than `max_wait_s` (by
-        default, what the purpose can bear). What was slept counts, not what clocks say.
+        Raises Stopped as soon as a person stops the work, while it waits too; and Throttled with the
+        rest of the wait where that is longer than `max_wait_s` (by default, what the purpose can
+        bear). What was slept counts, not what clocks say.
         """
         patience = MAX_WAIT_S[purpose] if max_wait_s is None else max_wait_s
         slept = 0.0
@@ -155,7 +164,7 @@ class RateGate:
             Asker(partial(self._decided, asking.purpose), self.consumer or asking.purpose)
             for asking in waiting
         ]
-        return rates.ask(self.store, self.integration, self.now, askers)
+        return rates.ask(self.store, self.integration, self.now, askers, self.heed)
 
     def _decided(self, purpose: Purpose, bucket: Bucket, now: datetime) -> Grant:
         return decide(bucket, now, self.limit, purpose)
