@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,8 +32,11 @@ def program() -> list[str]:
 class Supervisor:
     """Use as a context manager. One `up` serves until it dies; then whoever comes gets another."""
 
-    def __init__(self, home: Path, tell: Callable[[str], None]) -> None:
-        self.home, self.tell = home, tell
+    def __init__(
+        self, home: Path, tell: Callable[[str], None], over: Mapping[str, str] | None = None
+    ) -> None:
+        """`over`: variables of the environment of `up` in place of a drill's own."""
+        self.home, self.tell, self._over = home, tell, dict(over or {})
         self._child: subprocess.Popen[bytes] | None = None
         self._view: PrefectView | None = None
 
@@ -54,7 +57,7 @@ class Supervisor:
 
         Raises WatchkeeperError with the end of the log where `up` does not come up.
         """
-        if self._view is not None and self._alive() and self._view.deploys(f"sync/{job}"):
+        if self._view is not None and self.alive() and self._view.deploys(f"sync/{job}"):
             return self._view
         if self._child is not None:
             self.tell(f"  `up` has died or does not serve {job}: from here on there is a new one")
@@ -80,8 +83,12 @@ class Supervisor:
         if child.stdin is not None:
             child.stdin.close()
 
-    def _alive(self) -> bool:
+    def alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None and self.alive() else None
 
     def _start(self) -> str:
         """Its API's address, once it is ready."""
@@ -91,14 +98,14 @@ class Supervisor:
         with log.open("ab") as out:
             self._child = subprocess.Popen(
                 [*program(), "up", "--tied"],
-                env=environment(self.home),
+                env=environment(self.home) | self._over,
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         until = time.monotonic() + READY_S
-        while self._alive() and not ready.exists() and time.monotonic() < until:
+        while self.alive() and not ready.exists() and time.monotonic() < until:
             time.sleep(POLL_S)
         if not ready.exists():
             tail = log.read_text(errors="replace")[-1500:]
