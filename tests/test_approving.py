@@ -296,13 +296,14 @@ def test_a_proposal_stands_while_the_incident_lasts(
 
 
 def test_who_said_what_is_on_the_timeline(any_watch: Watch, incident: Incident) -> None:
-    """With how many more are wanted."""
+    """With how many more are wanted, and whether two people are two by their names alone."""
     asked_for(any_watch, TWO)
     for by, reason in (("ann", "seen"), ("bob", "")):
         mitigating.record_answer(any_watch, incident, APPROVE, by, reason)
+    by_name = " (two people by their names only: one account could have typed both)"
     assert told(any_watch)[-2:] == [
         ("ann", f"plan {TWO.hash}: approve (1 more wanted), seen"),
-        ("bob", f"plan {TWO.hash}: approve"),
+        ("bob", f"plan {TWO.hash}: approve{by_name}"),
     ]
 
 

@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import os
+import pwd
 import socket
 import sqlite3
 import subprocess
@@ -36,6 +37,8 @@ from watchkeeper.settings import Settings
 from watchkeeper.store import approvals, incidents, jobs, leases, pages
 from watchkeeper.store.engine import Store
 
+# Who is at this machine, as the operating system has it.
+ME = pwd.getpwuid(os.getuid()).pw_name
 NEW_KEY = "test_new_key_0002"
 PASSWORD = "hunter2-of-the-database"
 FAST: dict[str, Any] = {
@@ -144,7 +147,6 @@ def home(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WATCHKEEPER_HOME", str(folder))
     monkeypatch.setenv("WATCHKEEPER_INTEGRATIONS", str(watch.settings.integrations))
     monkeypatch.setenv("WATCHKEEPER_PORT", "0")
-    monkeypatch.setenv("LOGNAME", "ada")
     monkeypatch.chdir(folder)
     return folder
 
@@ -504,7 +506,7 @@ def test_no_is_an_answer_that_needs_no_key(home: Path, incident: str, watch: Wat
     with watch.store.read() as session:
         answer = approvals.latest(session, 1)
     assert answer is not None
-    assert (answer.decision, answer.decided_by) == ("deny", "ada")
+    assert (answer.decision, answer.decided_by) == ("deny", ME)
 
 
 def test_a_question_that_ran_out_takes_no_answer(home: Path, incident: str, watch: Watch) -> None:
@@ -538,13 +540,13 @@ def overridden(watch: Watch, mitigation: str, said: str) -> None:
 def test_what_is_asked_for_by_hand_has_its_yes(home: Path, incident: str, watch: Watch) -> None:
     """Whoever asks for it has read it: it is written down for the responder, and never twice."""
     said = well("mitigate", NAME, "pause-deferrable", "--apply", "--reason", "too much").err
-    assert "is approved by ada" in said
+    assert f"is approved by {ME}" in said
     assert "the next sweep goes on with it" in said
     (step,) = incident_now()["steps"]
     assert step == {
         "name": "pause-deferrable",
         "state": "wanted",
-        "by": "ada",
+        "by": ME,
         "because": "too much",
     }
     with watch.store.read() as session:
@@ -552,7 +554,7 @@ def test_what_is_asked_for_by_hand_has_its_yes(home: Path, incident: str, watch:
         held = leases.active(session)
     assert answer is not None
     assert (answer.actions, answer.decision) == (("pause-deferrable",), "approve")
-    assert (answer.decided_by, answer.reason) == ("ada", "too much")
+    assert (answer.decided_by, answer.reason) == (ME, "too much")
     assert held == (), "a responder carries it out, and nobody else"
 
 
@@ -560,9 +562,9 @@ def test_where_two_are_wanted_by_hand_is_one(home: Path, incident: str, watch: W
     """Another person says the second yes, to the same plan."""
     overridden(watch, "pause-deferrable", "{approvals: 2}")
     said = well("mitigate", NAME, "pause-deferrable", "--apply").err
-    assert "is approved by ada; 1 more people must say yes" in said
+    assert f"is approved by {ME}; 1 more people must say yes" in said
     (question,) = incident_now()["questions"]
-    assert (question["wanted"], question["yes"]) == (2, ["ada"])
+    assert (question["wanted"], question["yes"]) == (2, [ME])
     assert "another person's yes is wanted" in refused("approve", incident)
     assert "approve is written down" in well("approve", incident, "--by", "grace").err
     assert incident_now()["questions"] == []
@@ -596,7 +598,7 @@ def test_a_step_is_skipped_and_tried_again(home: Path, incident: str, watch: Wat
     now = incident_now()
     assert (now["questions"], now["steps"][0]["state"]) == ([], "skipped")
     assert "pause-all-jobs skipped: month end" in run("status").err
-    assert "pause-all-jobs: skipped by ada: month end" in well("mitigate", NAME).err
+    assert f"pause-all-jobs: skipped by {ME}: month end" in well("mitigate", NAME).err
     well("incident", "retry", incident, "pause-all-jobs", "--reason", "over", "--by", "grace")
     assert [(s["state"], s["by"]) for s in incident_now()["steps"]] == [("wanted", "grace")]
     assert [text for _, text in timeline(watch)[-2:]] == [
@@ -635,7 +637,7 @@ def test_a_leak_is_told_shown_and_audited(home: Path, watch: Watch) -> None:
     assert {k: shown[k] for k in ("fingerprint", "place", "told_by", "refused_at", "finding")} == {
         "fingerprint": key,
         "place": "a public repository",
-        "told_by": "ada",
+        "told_by": ME,
         "refused_at": None,
         "finding": None,
     }
@@ -729,9 +731,9 @@ def test_an_incident_is_declared_corrected_and_written_up(
     well("incident", "set", "1", "--severity", "2", "--reason", "one site only")
     well("incident", "waive", "1", "assets", "--reason", "rebuilt by hand", "--by", "grace")
     assert timeline(watch)[-4:] == [
-        ("ada", "acknowledged"),
+        (ME, "acknowledged"),
         ("grace", "[red]the vendor[/red] calls back"),
-        ("ada", "set severity 2: one site only"),
+        (ME, "set severity 2: one site only"),
         ("grace", "waived the gap in assets: rebuilt by hand"),
     ]
     with watch.store.read() as session:
@@ -768,7 +770,7 @@ def test_a_second_declaration_joins_the_first(home: Path, incident: str, watch: 
 def test_taking_over_and_giving_back(home: Path, incident: str, watch: Watch) -> None:
     """While a person has it nothing is planned unless it is asked for by name."""
     well("incident", "take", incident, "--reason", "I am on it")
-    assert "ada has taken over" in well("mitigate", NAME).err
+    assert f"{ME} has taken over" in well("mitigate", NAME).err
     assert "pause job asset-sync" in well("mitigate", NAME, "pause-all-jobs").err
     well("incident", "take", incident, "--reason", "done", "--give-back")
     plan = well("mitigate", NAME).err
@@ -787,7 +789,7 @@ def test_a_retry_begins_a_new_round(home: Path, incident: str, watch: Watch) -> 
     well("incident", "retry", incident, "--reason", "wrong cause")
     found = well("incident", "show", incident, "--json").data
     assert (found["state"], found["round"]) == ("open", 2)
-    assert timeline(watch)[-1] == ("ada", "again from the start: wrong cause")
+    assert timeline(watch)[-1] == (ME, "again from the start: wrong cause")
 
 
 def test_a_plan_is_shown_and_nothing_done(home: Path, incident: str, watch: Watch) -> None:
@@ -806,10 +808,10 @@ def test_a_plan_is_shown_and_nothing_done(home: Path, incident: str, watch: Watc
 def test_halting_by_row_and_by_file(home: Path, watch: Watch) -> None:
     """Either of them halts, and `off` undoes both."""
     assert "not halted" in well("halt", "status").err
-    assert "halted: ada: too many" in well("halt", "on", "--reason", "too many").err
-    assert "halted: ada: too many" in well("halt", "status").err
+    assert f"halted: {ME}: too many" in well("halt", "on", "--reason", "too many").err
+    assert f"halted: {ME}: too many" in well("halt", "status").err
     (home / "HALT").unlink()
-    assert "halted: ada: too many" in well("halt", "status").err
+    assert f"halted: {ME}: too many" in well("halt", "status").err
     assert well("halt", "off").err == "not halted\n"
     (home / "HALT").touch()
     assert well("status", "--json").data["halted"] == "the file HALT is there"
@@ -831,7 +833,7 @@ def test_a_job_is_paused_and_resumed_by_name(home: Path, watch: Watch) -> None:
     well("job", "resume", NAME, "asset-sync")
     with watch.store.read() as session:
         job = jobs.get(session, NAME, "asset-sync")
-    assert (job.paused, job.changed_by, job.revision) == (False, "ada", 2)
+    assert (job.paused, job.changed_by, job.revision) == (False, ME, 2)
 
 
 def test_status_shows_what_is_broken_and_the_next_step(

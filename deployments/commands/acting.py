@@ -12,6 +12,7 @@ from deployments.commands.edge import (
     IncidentId,
     IntegrationName,
     Reason,
+    account,
     person,
     point_at_prefect,
     settings,
@@ -85,7 +86,9 @@ def _say_yes(on: Watch, watched: Watched, plan: Plan, by: str, reason: str) -> N
             continue
         with on.store.read() as session:
             incident = incidents.get(session, question.incident_id)
-        said = mitigating.record_answer(on, incident, APPROVE, by, reason, question.plan_hash)
+        said = mitigating.record_answer(
+            on, incident, APPROVE, by, reason, question.plan_hash, account()
+        )
         more = f"; {said.missing} more people must say yes" if said.open else ""
         words.print(f"plan {said.plan_hash} is approved by {by}{more}", markup=False)
 
@@ -161,7 +164,7 @@ def _answer(
 ) -> None:
     with on.store.read() as session:
         incident = incidents.get(session, incident_id)
-    answered = mitigating.record_answer(on, incident, decision, person(by), reason, plan)
+    answered = mitigating.record_answer(on, incident, decision, person(by), reason, plan, account())
     more = f"; {answered.missing} more people must say yes" if answered.open else ""
     words.print(
         f"INC-{incident_id}: {decision} is written down for plan {answered.plan_hash}{more}"

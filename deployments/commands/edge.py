@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
+import pwd
+import socket
 import sys
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from tasks.registering import register
 from watchkeeper.errors import UserError
+from watchkeeper.people import Account, Origin, name_of
 from watchkeeper.performing.watch import Watch, open_watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.settings import Settings
@@ -77,8 +79,25 @@ def one_or_all(on: Watch, name: str) -> str | None:
 
 
 def person(by: str | None) -> str:
-    """The name on the timeline. It says who typed, and proves nothing."""
-    return by or getpass.getuser()
+    """The name on the timeline. It says who typed, and proves nothing. Raises UserError for one that
+    cannot be seen."""
+    return name_of(account().login if by is None else by)
+
+
+def account() -> Account:
+    """Who runs this process, as the operating system has it: no variable can say otherwise."""
+    uid = os.getuid()
+    try:
+        login = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        login = f"uid-{uid}"
+    return Account(
+        origin=Origin.COMMAND,
+        uid=uid,
+        host=socket.gethostname(),
+        login=login,
+        sudo_uid=os.environ.get("SUDO_UID", "")[:20],
+    )
 
 
 def print_json(data: Any) -> None:

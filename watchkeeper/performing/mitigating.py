@@ -10,6 +10,7 @@ from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.mitigation.planning import plan, rows_for
 from watchkeeper.mitigation.world import Step, StepState
+from watchkeeper.people import Account, Distinct, name_of
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.surveying import survey
 from watchkeeper.performing.watch import Watch
@@ -68,9 +69,11 @@ def record_answer(
     by: str,
     reason: str,
     plan_hash: str | None = None,
+    account: Account | None = None,
 ) -> Approval:
-    """A person's word, written once, on the timeline. Where two people are wanted, the first yes
-    leaves the question open."""
+    """A person's word, written once, on the timeline, and the account that it came from beside it.
+    Where two people are wanted, the first yes leaves the question open."""
+    two_accounts = watch.integration(incident.integration).runbook.caps.approvers == "accounts"
     with watch.store.write() as session:
         answered = approvals.answer(
             session,
@@ -80,10 +83,14 @@ def record_answer(
             reason=reason,
             now=watch.now(),
             plan_hash=plan_hash,
+            account=account,
+            two_accounts=two_accounts,
         )
         more = f" ({answered.missing} more wanted)" if answered.open else ""
+        if answered.distinct is Distinct.BY_NAME_ONLY:
+            more += " (two people by their names only: one account could have typed both)"
         text = f"plan {answered.plan_hash}: {decision}{more}{f', {reason}' if reason else ''}"
-        incidents.note(session, incident.id, text, now=watch.now(), actor=by)
+        incidents.note(session, incident.id, text, now=watch.now(), actor=name_of(by))
     return answered
 
 

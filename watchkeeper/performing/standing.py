@@ -126,6 +126,7 @@ def _question(asked: Approval) -> dict[str, Any]:
         "waits": asked.waits,
         "wanted": asked.wanted,
         "yes": [vote["by"] for vote in asked.votes],
+        "distinct": asked.distinct,
         "expires_at": _iso(asked.expires_at) if asked.waits else None,
     }
 

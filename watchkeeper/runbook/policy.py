@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,6 +35,10 @@ class Caps(Frozen):
     vendors_down_at_once: int = Field(default=2, ge=0)
     """With incidents at so many other vendors, opened within ten minutes of this one, our own
     network is the likelier cause: only people act. 0 turns this off."""
+    approvers: Literal["names", "accounts"] = "names"
+    """Where two people are wanted: `names` are told apart by the name that each gives, and the record
+    says so where both used one account; with `accounts` a second yes from the same account of the
+    operating system, or from a form, is refused."""
     approval_timeout: Duration = timedelta(hours=1)
     """How long a question waits for a person's answer; without one nothing of it is done."""
 

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from watchkeeper.errors import UserError
 from watchkeeper.mitigation.plan import Plan
+from watchkeeper.people import Account, Distinct, distinct, name_of, same_account, same_name
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import ApprovalRow
 
@@ -48,6 +49,11 @@ class Approval:
     def missing(self) -> int:
         """How many yeses are still wanted."""
         return max(self.wanted - len(self.votes), 0)
+
+    @property
+    def distinct(self) -> Distinct | None:
+        """How those who said yes are told apart; None of fewer than two."""
+        return distinct([vote for vote in self.votes if vote["decision"] == APPROVE])
 
 
 def ask(
@@ -100,12 +106,21 @@ def answer(
     reason: str,
     now: datetime,
     plan_hash: str | None = None,
+    account: Account | None = None,
+    two_accounts: bool = False,
 ) -> Approval:
-    """Write one person's answer down, once. One no is enough; a yes decides with the last that is
-    wanted. Raises UserError where there is nothing to answer, or another plan than was meant."""
-    row, by = _meant(session, incident_id, plan_hash), by.strip()
+    """Write one person's answer down, once, with the account that it came from. One no is enough; a
+    yes decides with the last that is wanted. `two_accounts`: two names of one account are one person.
+
+    Raises UserError where there is nothing to answer, or another plan than was meant.
+    """
+    row, by = _meant(session, incident_id, plan_hash), name_of(by)
+    vote = {"by": by, "decision": decision, "reason": reason, "at": _z(now)}
+    vote |= account.fields() if account is not None else {}
     _check(row, incident_id, decision, by, now)
-    row.votes = [*row.votes, {"by": by, "decision": decision, "reason": reason, "at": _z(now)}]
+    if decision == APPROVE and two_accounts and row.wanted > 1:
+        _check_account(row, incident_id, vote)
+    row.votes = [*row.votes, vote]
     if decision == APPROVE and len(row.votes) < row.wanted:
         session.add(row)
         session.flush()
@@ -145,9 +160,22 @@ def _check(row: ApprovalRow, incident_id: int, decision: str, by: str, now: date
             f"the question of INC-{incident_id} ran out at {row.expires_at:%H:%M:%S}Z: "
             "it counts as denied; to have it done all the same: watchkeeper mitigate ... --apply"
         )
-    if decision == APPROVE and any(v["by"].casefold() == by.casefold() for v in row.votes):
+    if decision == APPROVE and any(same_name(v["by"], by) for v in row.votes):
         raise UserError(
             f"{by} has answered INC-{incident_id} already: another person's yes is wanted"
+        )
+
+
+def _check_account(row: ApprovalRow, incident_id: int, vote: dict[str, str]) -> None:
+    if "uid" not in vote:
+        raise UserError(
+            f"INC-{incident_id} wants the yes of two accounts, and a form knows none: "
+            f"watchkeeper approve INC-{incident_id}"
+        )
+    if any(same_account(said, vote) for said in row.votes):
+        raise UserError(
+            f"the account {vote.get('login')}@{vote.get('host')} has answered INC-{incident_id} "
+            "already: a yes from another account is wanted"
         )
 
 
