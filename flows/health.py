@@ -46,5 +46,8 @@ async def health(integration: str | None = None) -> State[None]:
 async def raise_alarm(found: Check) -> None:
     """The page goes out from here, before anything else: no second process stands between."""
     incident = await open_incident(found)
-    await page(incident)
-    await start_responder(incident)
+    try:
+        await page(incident)
+    finally:
+        # What nobody took is told to the next channel and by the next sweep; the cause waits for none.
+        await start_responder(incident)

@@ -11,7 +11,7 @@ from prefect import task
 from tasks.context import current
 from tasks.retrying import STEP
 from tasks.rotating import rotate
-from watchkeeper.errors import Halted, StaleFence, WatchkeeperError
+from watchkeeper.errors import Halted, Permanent, StaleFence, WatchkeeperError
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.actions import (
     CapRate,
@@ -29,6 +29,7 @@ from watchkeeper.mitigation.plan import PlannedAction
 from watchkeeper.performing import leasing, paging, pulling, restarting, stepping
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.levers import lever_of
+from watchkeeper.performing.paging import Called
 
 
 async def carry_out(duty: Duty, incident: Incident, planned: PlannedAction) -> bool:
@@ -119,14 +120,16 @@ async def hold(duty: Duty, incident: Incident, action: Hold) -> None:
 
 @task(name="call the next rung", **STEP)
 async def call_next(duty: Duty, incident: Incident, action: Escalate) -> None:
-    """The first rung that was not called yet; a severity that wakes nobody calls nobody."""
-    await escalate(incident)
+    """The first rung that was not called yet; a severity that wakes nobody calls nobody. Raises
+    Permanent where no channel took the page: the step is not done, and the sweep calls on."""
+    if await escalate(incident) is Called.UNTAKEN:
+        raise Permanent(paging.why_untaken(current(), incident) or "no channel took the page")
 
 
-async def escalate(incident: Incident) -> None:
+async def escalate(incident: Incident) -> Called:
     """Whoever is next: what cannot be paged now is paged by the sweep."""
     watch = current()
-    await paging.call_next(watch, watch.integration(incident.integration), incident)
+    return await paging.call_next(watch, watch.integration(incident.integration), incident)
 
 
 # What carries each kind of action out.

@@ -392,7 +392,7 @@ KNOWN = {
     "transient": EffectState.PLANNED,
     "permanent": EffectState.REJECTED,
     "ambiguous": EffectState.UNKNOWN,
-    "unusable": EffectState.SENDING,
+    "unusable": EffectState.REJECTED,
 }
 
 

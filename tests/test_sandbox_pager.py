@@ -61,8 +61,8 @@ def test_an_alert_lives_once_however_often_it_is_sent(duty: PagerDuty, sim: http
     async def life() -> None:
         assert [await duty.trigger(PAGE) for _ in range(2)] == ["wk-1", "wk-1"]
         await duty.acknowledge("wk-1")
-        await duty.resolve("wk-1")
-        await duty.resolve("never-seen")
+        await duty.resolve(PAGE)
+        await duty.resolve(Page("never-seen", "s", "t"))
 
     asyncio.run(life())
     alert = seen(sim, "wk-1")

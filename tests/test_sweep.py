@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import INTEGRATIONS, Clock
+from hooks_lab import FarSide, far_side
 from making import HOUR, MINUTE, NAME
 
 from watchkeeper.credentials.references import open_rotatable
@@ -27,11 +28,13 @@ from watchkeeper.mitigation.actions import PauseJobs
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.performing import leasing, paging, responding
 from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.reporting import report_of
 from watchkeeper.performing.responding import WAITING, dispatch, lock_name, on_duty, suspended
+from watchkeeper.performing.standing import standing
 from watchkeeper.performing.sweeping import sweep, wants_responder
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
-from watchkeeper.store import approvals, gaps, incidents, jobs, locks, pages
+from watchkeeper.store import approvals, effects, gaps, incidents, jobs, locks, pages
 
 OTHER = "maintainx@other"
 TTL, START = timedelta(seconds=60), timedelta(seconds=120)
@@ -423,7 +426,8 @@ def test_a_page_that_may_have_arrived_is_sent_again_under_its_key(
     """The far side took it and its answer was lost: the next sweep sends again, and one alert is
     all there is."""
     sim.post("/faults", json={"kind": "drop_reply", "count": 1})
-    assert any(said.startswith("not done: pagerduty trigger") for said in swept(paged, executor))
+    first = [said for said in swept(paged, executor) if "could not be paged: pagerduty" in said]
+    assert first
     swept(paged, executor)
     (found,) = alerts(sim, paged, alarm).values()
     assert (found["alerts"], found["triggers"]) == (1, 2)
@@ -448,8 +452,176 @@ def test_without_a_pager_it_is_said_once(
     for _ in range(4):
         swept(watch, executor)
         clock.advance(TTL)
-    said = [text for text in told(watch, incident) if "was not paged: no pager is set" in text]
-    assert said == ["on-call engineer was not paged: no pager is set"]
+    said = [text for text in told(watch, incident) if "could not be paged" in text]
+    assert said == [f"on-call engineer could not be paged: {paging.NO_CHANNEL}"]
+
+
+# --- channels that do not take a page ------------------------------------------------------------
+
+AWAY = "https://127.0.0.1:1"
+
+
+@pytest.fixture
+def hook() -> Iterator[FarSide]:
+    with far_side() as one:
+        yield one
+
+
+def set_channels(watch: Watch, pager: dict[str, Any], url: str, hook: FarSide | None) -> None:
+    """PagerDuty at an address, then a webhook where there is one."""
+    first = {
+        "kind": "pagerduty",
+        "routing_key": "file:routing.json",
+        "base_url": url,
+        "ca_file": pager["ca_file"],
+    }
+    every = [first]
+    if hook is not None:
+        kept = "file:hook.json"
+        store = open_rotatable(kept, watch.secrets_base)
+        if not (watch.secrets_base / "hook.json").exists():
+            store.promote(store.offer(Secret(hook.url)))
+        every.append({"kind": "webhook", "name": "ops-hook", "url": kept})
+    watch.settings.integrations.write_text(f"{INTEGRATIONS}    channels: {json.dumps(every)}\n")
+
+
+def ledger(watch: Watch, incident: Incident) -> dict[str, str]:
+    with watch.store.read() as session:
+        return {e.says: e.state for e in effects.entries(session, incident.id)}
+
+
+def events(hook: FarSide) -> list[tuple[str, str]]:
+    """(rung, type) of all that the webhook got, in order."""
+    return [(str(b["details"]["rung"]), str(b["type"])) for b in hook.bodies]
+
+
+def test_a_pager_that_is_away_for_an_hour(
+    paged: Watch,
+    pager: dict[str, Any],
+    alarm: Incident,
+    executor: Recorder,
+    clock: Clock,
+    sim: httpx.Client,
+    hook: FarSide,
+) -> None:
+    """W7: the second channel is called at once, the ladder climbs there, and once the pager is back it
+    gets one page a rung under the key that it always has; each is resolved once, everywhere."""
+    set_channels(paged, pager, AWAY, hook)
+    swept(paged, executor)
+    assert events(hook) == [("on-call engineer", "page.triggered")]
+    assert "paged on-call engineer through ops-hook" in told(paged, alarm)
+    for _ in range(6):
+        clock.advance(10 * MINUTE)
+        swept(paged, executor)
+    assert [kind for _, kind in events(hook)] == ["page.triggered"] * 4
+    assert alerts(sim, paged, alarm) == {}
+    set_channels(paged, pager, pager["url"], hook)
+    for _ in range(3):
+        clock.advance(2 * MINUTE)
+        swept(paged, executor)
+    found = alerts(sim, paged, alarm)
+    assert sorted(found) == [1, 2, 3, 4]
+    assert {(a["alerts"], a["triggers"]) for a in found.values()} == {(1, 1)}
+    state(paged, alarm, State.RESOLVED)
+    for _ in range(3):
+        clock.advance(MINUTE)
+        swept(paged, executor)
+    assert {a["resolves"] for a in alerts(sim, paged, alarm).values()} == {1}
+    assert [kind for _, kind in events(hook)].count("page.resolved") == 4
+    assert set(ledger(paged, alarm).values()) == {"done"}
+
+
+def test_a_page_that_nobody_took_says_so_everywhere(
+    paged: Watch,
+    pager: dict[str, Any],
+    alarm: Incident,
+    executor: Recorder,
+    clock: Clock,
+    sim: httpx.Client,
+) -> None:
+    """W7: on the timeline with its reason and never as "paged", first in `status`, in the report; and
+    the first rung alone is called when the pager is back after an hour."""
+    set_channels(paged, pager, AWAY, None)
+    for _ in range(4):
+        swept(paged, executor)
+        clock.advance(15 * MINUTE)
+    why = "on-call engineer could not be paged: pagerduty trigger: ConnectError"
+    said = [text for text in told(paged, alarm) if "paged" in text]
+    assert [text for text in said if "responders" not in text] == [why]
+    with paged.store.read() as session:
+        (waits,) = pages.untaken(session)
+    assert (waits.who, waits.wanted_at) == ("on-call engineer", alarm.opened_at)
+    shown = standing(paged)
+    assert next(iter(shown["untaken"]))["reason"] == "pagerduty trigger: ConnectError"
+    assert "**Could not be paged**: on-call engineer from 09:00:00Z, and never" in report_of(
+        paged, paged.integration(NAME), alarm.id
+    )
+    set_channels(paged, pager, pager["url"], None)
+    swept(paged, executor)
+    assert sorted(alerts(sim, paged, alarm)) == [1]
+    assert "paged on-call engineer" in told(paged, alarm)
+    assert standing(paged)["untaken"] == []
+    late = report_of(paged, paged.integration(NAME), alarm.id)
+    assert "**Could not be paged**: on-call engineer from 09:00:00Z to 10:00:00Z" in late
+
+
+def test_no_delivery_stands_as_sending_for_ever(
+    paged: Watch,
+    pager: dict[str, Any],
+    alarm: Incident,
+    executor: Recorder,
+    clock: Clock,
+    hook: FarSide,
+) -> None:
+    """W7: whatever a channel did not take has an end when nobody is needed any more: what was surely
+    not sent is rejected, what may have been taken is resolved there."""
+    hook.status = None
+    set_channels(paged, pager, AWAY, hook)
+    swept(paged, executor)
+    assert set(ledger(paged, alarm).values()) == {"planned", "unknown"}
+    hook.status = 200
+    state(paged, alarm, State.RESOLVED)
+    clock.advance(MINUTE)
+    swept(paged, executor)
+    assert ledger(paged, alarm) == {
+        "page rung 1 by pagerduty": "rejected",
+        "page rung 1 by ops-hook": "reconciled",
+        "resolve the page of rung 1 by ops-hook": "done",
+    }
+    assert [kind for _, kind in events(hook)] == ["page.triggered", "page.resolved"]
+    assert any("was never paged, and need not be any more" in text for text in told(paged, alarm))
+
+
+def test_a_channel_that_is_gone_or_never_answers_is_left_to_a_person(
+    paged: Watch, pager: dict[str, Any], alarm: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """An alert that cannot be resolved ends after a day, with the sentence that says what to do."""
+    set_channels(paged, pager, pager["url"], None)
+    swept(paged, executor)
+    set_channels(paged, pager, AWAY, None)
+    state(paged, alarm, State.RESOLVED)
+    for _ in range(2):
+        clock.advance(13 * HOUR)
+        swept(paged, executor)
+    by_hand = [text for text in told(paged, alarm) if "by hand" in text]
+    assert by_hand == [
+        "resolve the page to on-call engineer at pagerduty by hand: pagerduty resolve: ConnectError"
+    ]
+    assert ledger(paged, alarm)["resolve the page of rung 1 by pagerduty"] == "escalated"
+
+
+def test_lost_responders_are_not_told_as_a_call_that_nobody_took(
+    paged: Watch, pager: dict[str, Any], alarm: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """W7: "people are called" stands on the timeline only where a channel took the page."""
+    set_channels(paged, pager, AWAY, None)
+    for _ in range(5):
+        swept(paged, executor)
+        clock.advance(START)
+    lost = [text for text in told(paged, alarm) if "came to no end" in text]
+    assert lost
+    assert not any("people are called" in text for text in lost)
+    assert all("on-call engineer could not be paged: pagerduty" in text for text in lost)
 
 
 # --- leases, questions, windows -----------------------------------------------------------------

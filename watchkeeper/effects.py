@@ -55,8 +55,8 @@ class EffectKind:
 
 _OURS, _DEDUP, _READ_BACK = Promise.TRANSACTION, Promise.DEDUP, Promise.READ_BACK
 
-PAGE_TRIGGER = EffectKind("page.trigger", _DEDUP, "page {target}", False)
-PAGE_RESOLVE = EffectKind("page.resolve", _DEDUP, "resolve the page {target}", False)
+PAGE_TRIGGER = EffectKind("page.trigger", _DEDUP, "page rung {target}", False)
+PAGE_RESOLVE = EffectKind("page.resolve", _DEDUP, "resolve the page of rung {target}", False)
 JOB_PAUSE = EffectKind("job.pause", _OURS, "pause job {target}")
 JOB_RESTORE = EffectKind("job.restore", _OURS, "restore job {target}", False)
 SCHEDULE_PAUSE = EffectKind("schedule.pause", _READ_BACK, "pause job {target} where it is run")

@@ -46,6 +46,17 @@ class EffectEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallEntry:
+    """One person or team who was to be called. `taken_at`: when a channel first took the page;
+    `reason`: why none did."""
+
+    who: str
+    wanted_at: datetime | None
+    taken_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """All that is known of one incident."""
 
@@ -56,6 +67,7 @@ class Record:
     leases: tuple[Lease, ...]
     gaps: tuple[Gap, ...]
     exposures: tuple[Exposure, ...] = ()
+    calls: tuple[CallEntry, ...] = ()
 
 
 def render(record: Record, runbook: Runbook, now: datetime) -> str:
@@ -71,7 +83,7 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         f"**Severity**: {level.word} ({escape(level.definition)})  \n"
         f"**Duration**: {_duration(end - incident.started_at)}"
         f"{'' if incident.recovered_at else ' so far'}  \n"
-        f"**Impact**: {_impact(record)}",
+        f"**Impact**: {_impact(record)}{_late_calls(record.calls)}",
         "## Timeline",
         _timeline(record.timeline),
         "## Root cause",
@@ -85,6 +97,24 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         _action_items(record, runbook, end),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+# A page that was taken later than this after it was wanted is told at the head of the report.
+CALLED_LATE = timedelta(minutes=1)
+
+
+def _late_calls(calls: tuple[CallEntry, ...]) -> str:
+    """Whom no channel reached, or not in time."""
+    said = []
+    for call in calls:
+        if call.wanted_at is None:
+            continue
+        since = f"{escape(call.who)} from {call.wanted_at:%H:%M:%S}Z"
+        if call.taken_at is None:
+            said.append(f"{since}, and never: {escape(call.reason)}")
+        elif call.taken_at - call.wanted_at > CALLED_LATE:
+            said.append(f"{since} to {call.taken_at:%H:%M:%S}Z")
+    return f"  \n**Could not be paged**: {'; '.join(said)}" if said else ""
 
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~])")

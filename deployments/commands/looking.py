@@ -136,10 +136,10 @@ def doctor() -> None:
     for name in names:
         watched = on.integration(name)
         problems += sum(_doctor_key(on, name, reference) for reference in _keys_of(watched))
-        if watched.integration.pager is None:
+        if not watched.integration.called_by:
             problems += 1
             words.print(
-                f"{name}: no pager is set: nobody would be woken; put one under pager in its entry"
+                f"{name}: no pager is set: no page would go out; put one under channels in its entry"
             )
     mode = chosen.home.stat().st_mode & 0o777
     if mode & 0o077:
@@ -153,8 +153,8 @@ def doctor() -> None:
 def _keys_of(watched: Watched) -> list[str]:
     """By reference: whatever an incident will need a key for."""
     entry = watched.integration
-    pager = [entry.pager.routing_key] if entry.pager else []
-    return [entry.credential.reference, *pager]
+    called = [reference for channel in entry.called_by for reference in channel.secrets]
+    return [entry.credential.reference, *called]
 
 
 def _doctor_key(on: Watch, name: str, reference: str) -> int:

@@ -79,6 +79,11 @@ def tell_markdown(text: str) -> None:
 
 
 def tell_status(now: dict[str, Any]) -> None:
+    for page in now["untaken"]:
+        words.print(
+            f"[red bold]NOT PAGED[/]: INC-{page['incident']} {escape(page['who'])}, since "
+            f"{page['since'][11:19]}Z: {escape(page['reason'])}"
+        )
     if now["halted"]:
         words.print(f"[red bold]HALTED[/]: {escape(now['halted'])}")
     for incident in now["incidents"]:

@@ -1,7 +1,8 @@
-"""Waking people: what a page says, and what every pager can do.
+"""Calling people: what a page says, and what every channel can do. One module a kind of channel, one
+line in `opening.py`.
 
-A page is at-least-once: the far side folds repeats under one dedup key, so whoever is in doubt
-sends again. The errors say how much doubt there is.
+A page is at-least-once: whoever is in doubt sends again, and the far side folds repeats under one
+dedup key where it can. The errors say how much doubt there is.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ class PagerRefused(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`summary` is cut to what pagers show; `links` are (address, text)."""
+    """`summary` is cut to what pagers show; `links` are (address, text). `dedup_key` names the alert for
+    as long as its incident lasts; `delivery` one triggering of it, which a relapse repeats."""
 
     dedup_key: str
     summary: str
@@ -36,6 +38,7 @@ class Page:
     severity: Severity = "critical"
     details: Mapping[str, str] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
+    delivery: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.dedup_key) <= DEDUP_MAX:
@@ -47,10 +50,12 @@ class Page:
 
 
 class Pager(Protocol):
+    """Raises PagerUnavailable, PagerUnknown or PagerRefused; their texts hold no secret."""
+
     async def trigger(self, page: Page) -> str:
-        """Open an alert, or join the open one. Returns the far side's dedup key."""
+        """Open an alert, or join the open one. Returns what the far side calls it."""
         ...
 
-    async def acknowledge(self, dedup_key: str) -> None: ...
-
-    async def resolve(self, dedup_key: str) -> None: ...
+    async def resolve(self, page: Page) -> str:
+        """End the alert. One that is not open is no error."""
+        ...

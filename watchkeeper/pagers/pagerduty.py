@@ -60,8 +60,8 @@ class PagerDuty:
     async def acknowledge(self, dedup_key: str) -> None:
         await self._call("acknowledge", dedup_key, {})
 
-    async def resolve(self, dedup_key: str) -> None:
-        await self._call("resolve", dedup_key, {})
+    async def resolve(self, page: Page) -> str:
+        return await self._call("resolve", page.dedup_key, {})
 
     async def _call(self, action: str, dedup_key: str, said: Mapping[str, Any]) -> str:
         sending = asyncio.to_thread(self._send, action, dedup_key, said)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from watchkeeper.controls import ServiceSettings
 from watchkeeper.controls.opening import open_settings
 from watchkeeper.credentials.protocols import RotatableStore
-from watchkeeper.credentials.references import open_rotatable, open_source
+from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.errors import UserError
 from watchkeeper.pagers import Pager
-from watchkeeper.pagers.pagerduty import PagerDuty
+from watchkeeper.pagers.opening import folds_repeats, open_channel
 from watchkeeper.performing.stopping import Heed, halt_of
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.channels import called
 from watchkeeper.runbook.integration import Consumer, Watched
 from watchkeeper.runtimes import Runtime
 from watchkeeper.runtimes.acting import open_acting
@@ -28,16 +30,27 @@ from watchkeeper.vendor.pacing import nothing_stops
 from watchkeeper.vendor.purpose import Purpose
 
 
-def pager_of(watch: Watch, watched: Watched) -> Pager | None:
-    """The pager that the integration names, or None."""
-    spec = watched.integration.pager
-    if spec is None:
-        return None
-    source = open_source(spec.routing_key, watch.secrets_base)
-    tls = None
-    if spec.ca_file is not None:
-        tls = ssl.create_default_context(cafile=str(watch.secrets_base / spec.ca_file))
-    return PagerDuty(lambda: source.read().reveal(), base_url=spec.base_url, tls=tls)
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to call people, by the name that timelines give it. `open` may raise: a channel that
+    cannot be opened must not keep the next one from being tried."""
+
+    name: str
+    folds: bool
+    open: Callable[[], Pager]
+
+
+def channels_of(watch: Watch, watched: Watched) -> tuple[Channel, ...]:
+    """In the order in which they are tried; empty where no page can go out."""
+    sandbox = watched.integration.sandbox
+    return tuple(
+        Channel(
+            called(spec),
+            folds_repeats(spec),
+            partial(open_channel, spec, watch.secrets_base, sandbox=sandbox),
+        )
+        for spec in watched.integration.called_by
+    )
 
 
 def sink_of(watch: Watch, watched: Watched) -> Sink:

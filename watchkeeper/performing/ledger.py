@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from watchkeeper.effects import Effect, EffectKind, EffectState, Next, Promise, next_move
-from watchkeeper.errors import Ambiguous, Halted, Permanent, Transient
+from watchkeeper.errors import Ambiguous, Halted, Permanent, Transient, UserError
 from watchkeeper.failpoints import failpoint
 from watchkeeper.incident import Incident
 from watchkeeper.performing.watch import Watch
@@ -81,7 +81,7 @@ async def perform(
     """Bring the effect about once, whatever happened before.
 
     Raises what `do` raised, with the ledger saying what is known: Transient leaves it planned,
-    Permanent rejected, Ambiguous unknown.
+    Permanent and UserError rejected, Ambiguous and whatever else unknown.
     """
     effect = duty.effect(kind, target)
     with watch.store.write() as session:
@@ -141,8 +141,12 @@ async def _send(watch: Watch, duty: Duty, effect: Effect, do: Do) -> EffectState
     except Transient as error:
         _settle(watch, duty, effect, EffectState.PLANNED, str(error))
         raise
-    except Permanent as error:
+    except (Permanent, UserError) as error:
         _settle(watch, duty, effect, EffectState.REJECTED, str(error))
+        raise
+    except Exception as error:
+        # A fault of ours: what it did before it failed is not known. Its text may hold anything.
+        _settle(watch, duty, effect, EffectState.UNKNOWN, f"failed with {type(error).__name__}")
         raise
     failpoint(f"effect.{step}.after")
     return _settle(watch, duty, effect, EffectState.DONE, outcome)

@@ -13,7 +13,7 @@ from watchkeeper.performing.paging import resolve_pages
 from watchkeeper.performing.walking import compare
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import approvals, gaps, incidents, leases
+from watchkeeper.store import approvals, gaps, incidents, leases, pages
 from watchkeeper.verification import Recovery
 
 # After a comparison that was not whole: what it moved must show, and nobody is helped by hurry.
@@ -41,13 +41,16 @@ def mark_recovered(
 
 
 async def all_clear(watch: Watch, watched: Watched, incident: Incident) -> None:
-    """Resolve the pages: nobody need stay awake while data is filled in."""
-    await resolve_pages(watch, watched, incident, until=incident.recovered_at)
+    """Resolve the pages: nobody need stay awake while data is filled in. A channel that cannot be told
+    is left to the sweep, and keeps nothing else back."""
+    over = await resolve_pages(watch, watched, incident, until=incident.recovered_at)
     with watch.store.write() as session:
+        up = [p for p in pages.of_incident(session, incident.id) if p.resolved_at is not None]
+        said = "pages resolved" if up else "no page was up"
         incidents.note(
             session,
             incident.id,
-            "service well, pages resolved",
+            f"service well, {said if over else 'not every page is resolved yet'}",
             now=watch.now(),
             milestone=Milestone.RESOLVED,
         )
@@ -115,11 +118,17 @@ def close(watch: Watch, duty: Duty, incident: Incident) -> Closing:
             incidents.note(session, incident.id, f"not closed: {'; '.join(way)}", now=now)
             incidents.settles(session, incident.id, now + COMPARE_AGAIN)
             return Closing(False, way)
-        incidents.note(
-            session, incident.id, "data whole, nothing held", now=now, milestone=Milestone.CLOSED
-        )
+        said = _whole(gaps.of_incident(session, incident.id))
+        incidents.note(session, incident.id, said, now=now, milestone=Milestone.CLOSED)
         incidents.move(session, incident.id, State.CLOSED, now)
     return Closing(True, ())
+
+
+def _whole(over: tuple[Gap, ...]) -> str:
+    waived = sorted(g.resource for g in over if g.state is GapState.WAIVED)
+    if not waived:
+        return "data whole, nothing held"
+    return f"data whole but for the waived {', '.join(waived)}, nothing held"
 
 
 def gap_asked_for(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from watchkeeper.incident import Incident
 from watchkeeper.performing.watch import Watch
-from watchkeeper.report import Record, render
+from watchkeeper.report import CallEntry, Record, render
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import effects, exposures, gaps, incidents, leases
+from watchkeeper.store import effects, exposures, gaps, incidents, leases, pages
 
 
 def record_of(watch: Watch, incident_id: int) -> Record:
@@ -23,6 +23,15 @@ def record_of(watch: Watch, incident_id: int) -> Record:
             leases=leases.of_incident(session, incident_id),
             gaps=gaps.of_incident(session, incident_id),
             exposures=exposures.of_incident(session, incident_id),
+            calls=tuple(
+                CallEntry(
+                    who=page.who,
+                    wanted_at=page.wanted_at,
+                    taken_at=page.triggered_at,
+                    reason=page.reason,
+                )
+                for page in pages.of_incident(session, incident_id)
+            ),
         )
 
 

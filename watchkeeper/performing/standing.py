@@ -26,6 +26,7 @@ from watchkeeper.store import (
     watermarks,
 )
 from watchkeeper.store.approvals import Approval
+from watchkeeper.store.pages import PageEntry
 from watchkeeper.store.switches import halted
 
 
@@ -37,6 +38,7 @@ def standing(watch: Watch) -> dict[str, Any]:
             "at": _iso(watch.now()),
             "halted": halted(watch.store, watch.settings.halt_file),
             "integrations": [_integration(session, watch, name) for name in watch.names],
+            "untaken": [_untaken(page) for page in pages.untaken(session)],
             "incidents": [_incident(session, watch, incident) for incident in open_ones],
             "leases": [lease_json(lease) for lease in leases.active(session)],
             "audits": [
@@ -118,6 +120,16 @@ def asks_of(session: Session, incident: Incident) -> list[dict[str, Any]]:
     ]
 
 
+def _untaken(page: PageEntry) -> dict[str, Any]:
+    """Somebody who should have been called by now, and was not."""
+    return {
+        "incident": page.incident_id,
+        "who": page.who,
+        "since": _iso(page.wanted_at),
+        "reason": page.reason,
+    }
+
+
 def _question(asked: Approval) -> dict[str, Any]:
     return {
         "plan": asked.plan_hash,
@@ -148,7 +160,8 @@ def _incident(session: Session, watch: Watch, incident: Incident) -> dict[str, A
         "responder": doing if holder else None,
         "responder_until": _iso(until) if holder else None,
         "pages": [
-            {"who": p.who, "state": p.state} for p in pages.of_incident(session, incident.id)
+            {"who": p.who, "state": p.state.value, "reason": p.reason}
+            for p in pages.of_incident(session, incident.id)
         ],
         "question": _question(waiting[0]) if waiting else None,
         "questions": [_question(asked) for asked in waiting],

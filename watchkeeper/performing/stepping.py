@@ -50,14 +50,16 @@ def done(watch: Watch, duty: Duty, planned: PlannedAction) -> None:
 
 
 def failed(watch: Watch, duty: Duty, planned: PlannedAction, why: str) -> None:
-    """On the timeline: nothing more is done by itself until a person says so."""
+    """On the timeline: nothing more is done until a person says so. Where it was to call people the plan
+    goes on, and so does the calling."""
     name = planned.name
     with watch.store.write() as session:
         now = watch.now()
         steps.mark(
             session, duty.incident_id, duty.round, name, StepState.FAILED, now=now, because=why
         )
-        text = f"{name} failed, and automation stops: {why}"
+        so = "" if planned.calls_people else ", and automation stops"
+        text = f"{name} failed{so}: {why}"
         incidents.note(session, duty.incident_id, text, now=now)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,7 +18,14 @@ from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.lease import LEVERS, VIGILS, Lease
 from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.ledger import Duty
-from watchkeeper.performing.paging import call_next, page, resolve_pages
+from watchkeeper.performing.paging import (
+    Called,
+    call_next,
+    chase,
+    page,
+    resolve_pages,
+    why_untaken,
+)
 from watchkeeper.performing.quiet import waited_from
 from watchkeeper.performing.releasing import taken_over
 from watchkeeper.performing.reporting import report_is_final, write_report
@@ -26,6 +33,8 @@ from watchkeeper.performing.responding import Executor, dispatch, lock_name, wak
 from watchkeeper.performing.resuming import resume
 from watchkeeper.performing.vigils import mind_vigil
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
+from watchkeeper.runbook.people import Rung
 from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
 
 SWEEP_TTL = timedelta(seconds=120)
@@ -120,18 +129,32 @@ async def _call_people(watch: Watch, incident: Incident) -> list[str]:
     with watch.store.read() as session:
         # An alert that was resolved before a relapse called nobody for what is wrong now.
         up = pages.of_incident(session, incident.id)
-        called = [p for p in up if p.state == pages.TRIGGERED]
+        called = [p for p in up if p.up]
     if incident.recovered_at is not None:
         # Whoever was called since then was called for what is still to be done.
         await resolve_pages(watch, watched, incident, until=incident.recovered_at)
-        return []
+        waiting = {p.level for p in up if p.waits_since(incident.recovered_at)}
+        missing = [r for r in watched.runbook.escalation if r.level in waiting]
+        return await _call(watch, watched, incident, missing)
     paged = min([p.triggered_at for p in called if p.triggered_at is not None], default=None)
     seen = min([p.acknowledged_at for p in called if p.acknowledged_at is not None], default=None)
     waited = waited_from(watch, watched.name, paged)
     due = due_rungs(watched.runbook, incident, waited, seen, watch.now())
     missing = [rung for rung in due if rung.level not in {p.level for p in called}]
-    woken = [rung for rung in missing if await page(watch, watched, incident, rung)]
-    return [f"INC-{incident.id}: called {rung.who}" for rung in woken]
+    return await _call(watch, watched, incident, missing)
+
+
+async def _call(
+    watch: Watch, watched: Watched, incident: Incident, missing: Sequence[Rung]
+) -> list[str]:
+    said = []
+    for rung in missing:
+        match await page(watch, watched, incident, rung):
+            case Called.TAKEN:
+                said.append(f"INC-{incident.id}: called {rung.who}")
+            case Called.UNTAKEN:
+                said.append(f"INC-{incident.id}: {why_untaken(watch, incident)}")
+    return said + await chase(watch, watched, incident)
 
 
 async def _wake(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
@@ -159,15 +182,20 @@ async def _tell_of_the_lost(watch: Watch, incident: Incident) -> list[str]:
         called = [p.triggered_at for p in pages.of_incident(session, incident.id) if p.triggered_at]
     if lost < MOST_LOST:
         return []
-    text = (
-        f"{lost} responders in a row came to no end: the next one is tried, and people are called"
-    )
-    with watch.store.write() as session:
-        incidents.note(session, incident.id, text, now=watch.now())
     # Somebody who was called a moment ago is called for this, too.
     just_now = watch.now() - timedelta(seconds=watch.settings.responder_start_s)
+    came = Called.TAKEN
     if not any(at > just_now for at in called):
-        await call_next(watch, watch.integration(incident.integration), incident)
+        came = await call_next(watch, watch.integration(incident.integration), incident)
+    so = {
+        Called.TAKEN: "and people are called",
+        Called.UNTAKEN: f"and {why_untaken(watch, incident)}",
+        Called.QUIET: "and nobody is paged in a maintenance window",
+        Called.NOBODY_DUE: "and there is nobody left to call",
+    }
+    text = f"{lost} responders in a row came to no end: the next one is tried, {so[came]}"
+    with watch.store.write() as session:
+        incidents.note(session, incident.id, text, now=watch.now())
     return [f"INC-{incident.id}: {text}"]
 
 
@@ -178,7 +206,8 @@ def _still_paged(watch: Watch) -> list[Incident]:
 
 
 async def _all_over(watch: Watch, incident: Incident) -> list[str]:
-    await resolve_pages(watch, watch.integration(incident.integration), incident)
+    if not await resolve_pages(watch, watch.integration(incident.integration), incident):
+        return [f"INC-{incident.id}: its pages are not all resolved yet"]
     return [f"INC-{incident.id}: resolved its pages"]
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from watchkeeper.runbook.acting import CloudRunService, HttpSettings, PrefectDeployment
+from watchkeeper.runbook.channels import PagerDuty, called
 from watchkeeper.runbook.document import Document, Loc
 from watchkeeper.runbook.integration import Integration, Watched
 from watchkeeper.runbook.problems import Problem, unknown
@@ -16,6 +17,7 @@ from watchkeeper.runbook.telemetry import MetricsText, PrometheusServer
 # Mere sources: one key each, and no other to go back to.
 ONE_KEY_ONLY = ("env:", "prefect-block:")
 LOOPBACK = "a sandbox stays on loopback: http://127.0.0.1:PORT is wanted"
+PAGERDUTY_HTTPS = "PagerDuty's client speaks https alone, to a stand-in too: https:// is wanted"
 HTTPS = "a live integration speaks https with everyone outside: https:// is wanted"
 
 
@@ -29,9 +31,13 @@ def entry_problems(document: Document, integration: Integration) -> Iterator[Pro
         ("consumers", [consumer.name for consumer in integration.consumers]),
         ("contacts", [contact.who for contact in integration.contacts]),
         ("jobs", [job.name for job in integration.jobs]),
+        ("channels", [called(channel) for channel in integration.called_by]),
     ):
         for name in (name for name, count in Counter(names).items() if count > 1):
             yield document.problem((section,), f"{name!r} is named twice")
+    for loc, channel in _pagerduties(integration):
+        if urlsplit(channel.base_url).scheme != "https":
+            yield document.problem((*loc, "base_url"), PAGERDUTY_HTTPS)
 
 
 def watched_problems(document: Document, watched: Watched) -> Iterator[Problem]:
@@ -91,8 +97,8 @@ def _urls(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
     yield ("status_page_url",), integration.status_page_url, False
     yield ("control_url",), integration.control_url, False
     yield ("direct_url",), integration.direct_url, False
-    if integration.pager:
-        yield ("pager", "base_url"), integration.pager.base_url, False
+    for loc, channel in _pagerduties(integration):
+        yield (*loc, "base_url"), channel.base_url, False
     if integration.service:
         yield ("service", "health_url"), integration.service.health_url, True
         for name, url in integration.service.health_urls.items():
@@ -104,6 +110,14 @@ def _urls(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
         if isinstance(consumer.runtime, CloudRunService):
             yield ("consumers", index, "runtime", "api"), consumer.runtime.api, False
     yield from _levers(integration)
+
+
+def _pagerduties(integration: Integration) -> Iterator[tuple[Loc, PagerDuty]]:
+    if integration.pager:
+        yield ("pager",), integration.pager
+    for index, channel in enumerate(integration.channels):
+        if isinstance(channel, PagerDuty):
+            yield ("channels", index), channel
 
 
 def _levers(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:

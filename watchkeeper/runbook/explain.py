@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from watchkeeper.runbook.causes import CauseRule
+from watchkeeper.runbook.channels import called
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.explain_vendor import vendor_lines
 from watchkeeper.runbook.integration import Watched
@@ -36,7 +37,8 @@ def _integration(watched: Watched) -> Iterator[str]:
         yield "  our service: none, so that its faults cannot be told from the vendor's"
     else:
         yield from _service(integration.service)
-    yield f"  pager: {integration.pager.kind if integration.pager else 'none'}"
+    channels = ", ".join(called(channel) for channel in integration.called_by)
+    yield f"  people are called by: {channels or 'none: no page goes out'}"
 
 
 def _service(service: Service) -> Iterator[str]:

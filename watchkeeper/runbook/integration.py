@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field
 
 from watchkeeper.runbook.acting import RuntimeSpec, ScheduledJob, SettingsSpec
 from watchkeeper.runbook.base import Frozen, Name, SecretReference, Span, Url
+from watchkeeper.runbook.channels import ChannelSpec, PagerDuty
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.telemetry import Service
 
@@ -60,20 +61,6 @@ class Sink(Frozen):
     """`store`, the only kind."""
 
 
-class PagerDuty(Frozen):
-    """PagerDuty Events v2; base_url and ca_file only for a stand-in."""
-
-    kind: Literal["pagerduty"] = "pagerduty"
-    """`pagerduty`, the only kind."""
-    routing_key: SecretReference
-    """Where the integration key of a PagerDuty service is kept: `env:NAME` or `file:PATH`."""
-    base_url: Url = "https://events.pagerduty.com"
-    """Address of the Events API; another one only for a stand-in."""
-    ca_file: str | None = None
-    """PEM file of the authority that a stand-in's certificate is from; a relative path counts from
-    integrations.yaml."""
-
-
 class Contact(Frozen):
     """A person or team on the escalation ladder, by the runbook's rung."""
 
@@ -116,12 +103,20 @@ class Integration(Frozen):
     jobs: tuple[ScheduledJob, ...] = ()
     """Scheduled jobs of yours over this vendor, beside the runbook's: an incident may pause them."""
     pager: PagerDuty | None = None
-    """What wakes people; without it nobody is paged."""
+    """PagerDuty alone, as the first of the channels."""
+    channels: tuple[ChannelSpec, ...] = ()
+    """How people are called, in this order: the next channel is used where one does not take a page.
+    With neither this nor `pager` no page goes out."""
     contacts: tuple[Contact, ...] = ()
     """Who stands on each rung of the runbook's escalation."""
     overrides: dict[str, Any] = Field(default_factory=dict)
     """What you want otherwise than the runbook has it. Things with a name are changed by that name;
     other lists are replaced whole."""
+
+    @property
+    def called_by(self) -> tuple[ChannelSpec, ...]:
+        """Every channel, in the order in which they are tried."""
+        return (*((self.pager,) if self.pager else ()), *self.channels)
 
     @property
     def vendor(self) -> str:

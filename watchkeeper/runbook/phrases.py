@@ -32,6 +32,7 @@ _SHAPES = {
     INTEGRATION_NAME: "an integration is vendor@environment or vendor@environment/organisation",
 }
 _SECRET_FIELDS = frozenset({"credential", "reference", "routing_key"})
+HIDDEN = "what stands here is not allowed"
 _QUOTE = "'_()"
 _KINDS = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 
@@ -71,7 +72,9 @@ def phrase(
     if first["type"] == "extra_forbidden":
         return unknown(loc[-1], "key", owner.model_fields if owner else ())
     allowed = "; or ".join(dict.fromkeys(_allowed(error, loc, owner) for error in errors))
-    return f"{_given(first['input'], loc)}; {allowed}"
+    secret = any(error.get("ctx", {}).get("pattern") == SECRET_REFERENCE for error in errors)
+    given = HIDDEN if secret else _given(first["input"], loc)
+    return f"{given}; {allowed}"
 
 
 def owner_of(
@@ -116,7 +119,7 @@ def _given(value: object, loc: tuple[str | int, ...]) -> str:
             f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value)} is not allowed"
         )
     if _SECRET_FIELDS.intersection(loc):
-        return "what stands here is not allowed"
+        return HIDDEN
     return f"{quoted(value)} is not allowed"
 
 

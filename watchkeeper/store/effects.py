@@ -64,6 +64,33 @@ def unsettled(session: Session, incident_id: int) -> list[tuple[str, str, Effect
     ]
 
 
+def end_all(
+    session: Session,
+    incident_id: int,
+    step: str,
+    target: str,
+    state: EffectState,
+    outcome: str,
+    now: datetime,
+    *,
+    also: bool = False,
+) -> None:
+    """Give every effect of that step and target an end, in whatever round it was begun. `also`: of
+    every target that begins so."""
+    named = col(EffectRow.target)
+    meant = named.startswith(target, autoescape=True) if also else named == target
+    rows = session.exec(
+        select(EffectRow)
+        .where(EffectRow.incident_id == incident_id, EffectRow.step == step)
+        .where(meant)
+        .with_for_update()
+    )
+    for row in rows:
+        if not EffectState(row.state).settled and row.state != EffectState.REJECTED:
+            row.state, row.outcome, row.settled_at = state, outcome[:500], now
+            session.add(row)
+
+
 def entries(session: Session, incident_id: int) -> tuple[EffectEntry, ...]:
     rows = session.exec(
         select(EffectRow).where(EffectRow.incident_id == incident_id).order_by(col(EffectRow.id))

@@ -4,6 +4,7 @@ from watchkeeper.store.tables.gap import GapRow, WindowRow
 from watchkeeper.store.tables.heartbeat import HeartbeatRow
 from watchkeeper.store.tables.incident import (
     CauseRow,
+    DeliveryRow,
     IncidentRow,
     ObservationRow,
     PageRow,
@@ -27,6 +28,7 @@ __all__ = [
     "ApprovalRow",
     "CauseRow",
     "ChangeRow",
+    "DeliveryRow",
     "EffectRow",
     "ExposureRow",
     "GapRow",

@@ -107,7 +107,8 @@ class ObservationRow(SQLModel, table=True):
 
 
 class PageRow(SQLModel, table=True):
-    """One alert at the pager, under one dedup key from trigger to resolve."""
+    """One rung that is to be called, under one dedup key from trigger to resolve. `triggered_at` is when
+    a channel took it, `reason` why none did."""
 
     __tablename__ = "pages"
     __table_args__ = (UniqueConstraint("incident_id", "level"),)
@@ -118,6 +119,27 @@ class PageRow(SQLModel, table=True):
     who: str
     dedup_key: str
     state: str
+    reason: str = ""
+    wanted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     triggered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class DeliveryRow(SQLModel, table=True):
+    """What became of one page at one channel. `round` is that of the last attempt."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (UniqueConstraint("incident_id", "level", "channel"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    level: int
+    channel: str
+    round: int
+    state: str
+    reason: str = ""
+    attempts: int = 0
+    tried_at: datetime = Field(sa_type=UtcDateTime)
+    taken_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
