@@ -7,7 +7,7 @@ from prefect import task
 from tasks.context import current
 from tasks.executing import PrefectExecutor
 from tasks.retrying import STEP
-from watchkeeper.errors import Transient
+from watchkeeper.errors import Permanent
 from watchkeeper.incident import Incident
 from watchkeeper.performing import detecting, mitigating, paging, responding, triaging
 from watchkeeper.performing.detecting import Check
@@ -64,15 +64,15 @@ async def open_incident(found: Check) -> Incident:
 
 @task(name="page", **STEP)
 async def page(incident: Incident) -> None:
-    """The first rung of the ladder, where the severity wakes anybody. Raises Transient where channels
-    are set and none took it."""
+    """The first rung of the ladder, where the severity wakes anybody. Raises Permanent where channels
+    are set and none took it: each was tried as often as makes sense, and the sweep goes on."""
     watch = current()
     watched = watch.integration(incident.integration)
     ladder = watched.runbook.escalation
     if ladder and watched.runbook.severity_level(incident.severity).pages:
         called = await paging.page(watch, watched, incident, ladder[0])
         if called is Called.UNTAKEN and watched.integration.called_by:
-            raise Transient(f"INC-{incident.id}: {paging.why_untaken(watch, incident)}")
+            raise Permanent(f"INC-{incident.id}: {paging.why_untaken(watch, incident)}")
 
 
 @task(name="start a responder", **STEP)

@@ -725,7 +725,7 @@ def test_an_incident_is_declared_corrected_and_written_up(
 ) -> None:
     """Each word of a person is on the timeline under his name, and the record follows."""
     with watch.store.write() as session:
-        pages.triggered(session, 1, 1, "on-call engineer", "key", watch.now())
+        pages.wanted(session, 1, 1, "on-call engineer", "key", watch.now())
     well("incident", "ack", incident)
     well("incident", "note", "inc-1", "[red]the vendor[/red] calls back", "--by", "grace")
     well("incident", "set", "1", "--severity", "2", "--reason", "one site only")
@@ -844,7 +844,7 @@ def test_status_shows_what_is_broken_and_the_next_step(
     said = run("status", "--json")
     now = said.data
     assert (said.code, said.err) == (1, "")
-    parts = ("integrations", "incidents", "leases", "audits", "gaps")
+    parts = ("untaken", "integrations", "incidents", "leases", "audits", "gaps")
     assert set(now) == {"at", "halted", *parts}
     (broken,) = now["incidents"]
     assert (broken["question"], broken["steps"], broken["asks"]) == (broken["questions"][0], [], [])
@@ -892,7 +892,7 @@ def test_doctor_tells_what_an_incident_would_miss(home: Path) -> None:
     said = run("doctor")
     assert (said.code, said.out) == (1, "")
     assert f"file:key.json holds a key, {Secret(FIRST_KEY).fingerprint}" in said.err
-    for missing in ("no pager is set: nobody would be woken", "no Prefect server runs for"):
+    for missing in ("no pager is set: no page would go out", "no Prefect server runs for"):
         assert missing in said.err
     assert FIRST_KEY not in said.err
     home.chmod(0o755)

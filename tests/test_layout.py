@@ -132,7 +132,7 @@ RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
             "watchkeeper/controls/wire.py": "puts a token into its one header, and masks it",
             "watchkeeper/vendor/guard.py": "puts it into the one header it travels in",
             "watchkeeper/vendor/transport.py": "masks it in what comes back",
-            "watchkeeper/performing/connectors.py": "hands the routing key to the pager's client",
+            "watchkeeper/pagers/opening.py": "hands keys and addresses to what calls people",
             "tasks/prefect_server.py": "hands the auth string to Prefect's own client",
             "deployments/drill/collect.py": "looks for the drill's keys where none may be",
             "deployments/drill/world.py": "tells the simulator which key to accept",

@@ -699,16 +699,23 @@ def test_a_lease_taken_again_forgets_the_earlier_taking(store: Store, incident: 
 
 def test_an_alert_after_its_all_clear_is_a_new_one(store: Store, incident: Incident) -> None:
     """While it is up it keeps its time and its acknowledgement; after a resolve both begin anew."""
+
+    def taken(session: Session, at: datetime) -> None:
+        pages.wanted(session, incident.id, 1, "on-call", "key", at)
+        pages.trying(session, incident.id, 1, "pagerduty", 1, at)
+        state = pages.DeliveryState.TAKEN
+        assert pages.tried(session, incident.id, 1, "pagerduty", state, at)
+
     with store.write() as session:
-        pages.triggered(session, incident.id, 1, "on-call", "key", T0)
+        taken(session, T0)
         pages.acknowledge(session, incident.id, T0 + MINUTE)
-        pages.triggered(session, incident.id, 1, "on-call", "key", T0 + 2 * MINUTE)
+        taken(session, T0 + 2 * MINUTE)
         (up,) = pages.of_incident(session, incident.id)
         assert (up.triggered_at, up.acknowledged_at) == (T0, T0 + MINUTE)
-        pages.resolved(session, incident.id, 1, T0 + HOUR)
-        pages.triggered(session, incident.id, 1, "on-call", "key", T0 + 2 * HOUR)
+        assert pages.over(session, incident.id, 1, T0 + HOUR) is pages.PageState.RESOLVED
+        taken(session, T0 + 2 * HOUR)
         (again,) = pages.of_incident(session, incident.id)
-    assert (again.state, again.triggered_at) == (pages.TRIGGERED, T0 + 2 * HOUR)
+    assert (again.state, again.triggered_at) == (pages.PageState.TRIGGERED, T0 + 2 * HOUR)
     assert (again.acknowledged_at, again.resolved_at) == (None, None)
 
 
