@@ -25,7 +25,8 @@ from watchkeeper.metrics.judging import judged, metric_reading, volume_readings,
 from watchkeeper.metrics.promtext import read
 from watchkeeper.network.clocks import clock_readings
 from watchkeeper.performing.endpoint_probe import Asked, probes_of, rate_reading
-from watchkeeper.performing.health_probe import health_reading, read_health, status_reading
+from watchkeeper.performing.health_probe import health_reading, read_health
+from watchkeeper.performing.status_probe import status_reading
 from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.told import Told

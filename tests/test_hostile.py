@@ -34,11 +34,12 @@ from watchkeeper.runbook.api import Resource, StatusPage
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.load import load_runbook
 from watchkeeper.runbook.model import Runbook
+from watchkeeper.status_pages import Served
+from watchkeeper.status_pages.reading import read_status
 from watchkeeper.vendor.answers import raise_for
 from watchkeeper.vendor.bounded import TooLarge, bounded
 from watchkeeper.vendor.judging import judge, signature
 from watchkeeper.vendor.listing import pages
-from watchkeeper.vendor.status_page import read_status
 from watchkeeper.vendor.strict_json import MOST_VALUES, BadBody, loads
 
 TWINMIND = Path(__file__).parents[1] / "runbooks" / "twinmind.yaml"
@@ -218,7 +219,7 @@ def test_a_maintenance_beyond_the_calendar_is_none(at: str) -> None:
         "components": [{"name": "API", "status": "operational"}],
         "scheduled_maintenances": [planned],
     }
-    told = read_status(page, body, T0)
+    told = read_status(page.kind, Served(b"", body), page.component, T0)
     assert (told.outcome, told.maintenance) == (Outcome.OK, False)
 
 

@@ -97,9 +97,9 @@ def test_the_ladders_clock_stands_still_in_a_window(
 
 
 WORDS = [
-    (replace(status_page(Outcome.DEGRADED), detail="maintenance: API until 10:00Z"), True),
-    (replace(status_page(Outcome.DEGRADED), detail="API: degraded"), False),
-    (replace(seen().readings[0], detail="maintenance"), False),
+    (replace(status_page(Outcome.DEGRADED), fault="maintenance"), True),
+    (replace(status_page(Outcome.DEGRADED), detail="maintenance: API until 10:00Z"), False),
+    (replace(seen().readings[0], fault="maintenance"), False),
     (None, False),
 ]
 
@@ -276,7 +276,7 @@ def test_the_vendors_own_maintenance_counts_while_it_is_believed(
     watch: Watch, alarm: Incident, clock: Clock, sim: httpx.Client
 ) -> None:
     """By what the status page last said, and for no longer than somebody reads it."""
-    page = replace(status_page(Outcome.DEGRADED), detail="maintenance: API", at=clock.at)
+    page = replace(status_page(Outcome.DEGRADED), fault="maintenance", at=clock.at)
     with watch.store.write() as session:
         observations.keep(session, replace(seen(503, page), at=clock.at), alarm.id)
     swept(watch)
@@ -291,8 +291,8 @@ def test_the_vendors_own_maintenance_counts_while_it_is_believed(
 
 def test_a_page_that_no_longer_announces_ends_the_silence(watch: Watch, clock: Clock) -> None:
     """The newest word counts; what is told of it by whoever just read it counts at once."""
-    for number, detail in enumerate(("maintenance: API", "API: operational")):
-        page = replace(status_page(Outcome.OK), detail=detail, at=clock.advance(MINUTE))
+    for number, fault in enumerate(("maintenance", None)):
+        page = replace(status_page(Outcome.OK), fault=fault, at=clock.advance(MINUTE))
         with watch.store.write() as session:
             observations.keep(session, replace(seen(200, page), at=clock.at))
         assert (quiet_now(watch, NAME) is None) is bool(number)

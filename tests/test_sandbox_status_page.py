@@ -150,6 +150,10 @@ def test_a_page_breaks_and_mends(kind: str) -> None:
         {"API": "sideways"},
         {"Cats": "operational"},
         {"broken": "badly"},
+        {"incident": {"name": "x", "component": "Cats"}},
+        {"incident": {"name": "x", "status": "odd"}},
+        {"incident": {"title": "x"}},
+        {"twins": {"Cats": "operational"}},
         {"maintenance": {"component": "API"}},
         planned(NOON, None, component="Cats"),
         planned(NOON, None, state="sideways"),
@@ -165,6 +169,8 @@ def test_what_means_nothing_is_refused(kind: str, told: dict[str, Any]) -> None:
         "API": "operational",
         "App": "operational",
         "maintenance": None,
+        "incident": None,
+        "twins": {},
         "broken": None,
     }
 

@@ -93,6 +93,9 @@ class Reading:
 # Of VOLUME: all consumers together.
 TOTAL = "total"
 
+# The fault of a status page that has announced maintenance for now.
+MAINTENANCE = "maintenance"
+
 # The shared budget had no turn for it: the vendor was not asked.
 NO_TURN = "no_turn"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from watchkeeper.evidence import Kind, Reading
+from watchkeeper.evidence import MAINTENANCE, Kind, Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,4 @@ def waiting_since(windows: Iterable[Maintenance], paged_at: datetime, now: datet
 
 def is_announced(reading: Reading | None) -> bool:
     """The vendor's status page speaks of maintenance."""
-    return (
-        reading is not None
-        and reading.kind is Kind.STATUS_PAGE
-        and reading.detail.startswith("maintenance")
-    )
+    return reading is not None and reading.kind is Kind.STATUS_PAGE and reading.fault == MAINTENANCE

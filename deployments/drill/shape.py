@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +44,16 @@ def vendor_shape(runbook: Runbook, records: int = RECORDS) -> dict[str, Any]:
         "probes": [_probe(probe) for probe in runbook.probes],
         "status_page": _status_page(runbook.status_page),
     }
+
+
+# How each kind of page calls a component that is well, in trouble, and down.
+PAGE_WORDS: Mapping[str, tuple[str, str, str]] = {
+    "betterstack": ("operational", "degraded", "downtime"),
+    "statuspage_v2": ("operational", "partial_outage", "major_outage"),
+    "incident_io": ("operational", "partial_outage", "full_outage"),
+    "instatus": ("OPERATIONAL", "PARTIALOUTAGE", "MAJOROUTAGE"),
+    "feed": ("operational", "degraded", "downtime"),
+}
 
 
 def status_page_options(runbook: Runbook) -> list[str]:

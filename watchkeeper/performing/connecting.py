@@ -9,7 +9,8 @@ from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Transient, UserError
 from watchkeeper.evidence import Outcome, Reading
 from watchkeeper.performing.connectors import client_of
-from watchkeeper.performing.health_probe import service_readings, status_page_reading
+from watchkeeper.performing.health_probe import service_readings
+from watchkeeper.performing.status_probe import status_page_reading
 from watchkeeper.performing.trying import Budget, Trial, try_lists, try_probes
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched

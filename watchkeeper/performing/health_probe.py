@@ -1,4 +1,4 @@
-"""Asking our own services how they are, and reading what the vendor says of itself.
+"""Asking our own services how they are.
 
 Bodies are foreign: bounded in bytes and time, read strictly, and anything odd means unknown.
 """
@@ -15,9 +15,7 @@ from watchkeeper.fetching import DEADLINE_S, Fetched, fetch_json
 from watchkeeper.harmless import harmless
 from watchkeeper.health_body import USUAL, Health, Part, Said, Vocabulary, read_answer
 from watchkeeper.performing.watch import Watch
-from watchkeeper.runbook.api import StatusPage
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.vendor.status_page import read_status
 
 # A fingerprint and nothing else: a service that shows its key here must not have it kept by us.
 _MARK = re.compile(r"[0-9a-f]{8,64}")
@@ -151,29 +149,4 @@ def health_reading(name: str, health: ServiceHealth, at: datetime) -> Reading:
         fault=fault,
         detail="" if health.health is Health.WELL else health.said,
         signature=health.fingerprint or "",
-    )
-
-
-async def status_page_reading(watch: Watch, watched: Watched, deadline_s: float) -> Reading:
-    """The vendor's public word."""
-    page, url = watched.runbook.status_page, watched.status_url
-    assert page is not None and url is not None
-    at = watch.now()
-    return status_reading(page, await fetch_json(url, min(deadline_s, DEADLINE_S)), at)
-
-
-def status_reading(page: StatusPage, got: Fetched, at: datetime) -> Reading:
-    """Only a known state of the named component counts."""
-    told = read_status(page, got.body, at)
-    return Reading(
-        probe="status_page",
-        kind=Kind.STATUS_PAGE,
-        target="status page",
-        at=at,
-        outcome=told.outcome if got.status == 200 else Outcome.UNKNOWN,
-        latency_s=got.latency_s,
-        status=got.status,
-        fault=got.fault or ("maintenance" if told.maintenance else None),
-        detail=told.said,
-        skew_s=None if got.date is None else (got.date - at).total_seconds(),
     )

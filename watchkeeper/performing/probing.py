@@ -26,7 +26,7 @@ from watchkeeper.performing.endpoint_probe import (
     rate_reading,
     unsent,
 )
-from watchkeeper.performing.health_probe import service_readings, status_page_reading
+from watchkeeper.performing.health_probe import service_readings
 from watchkeeper.performing.key_standing import key_standing
 from watchkeeper.performing.measuring import metric_readings
 from watchkeeper.performing.network_probe import network_readings
@@ -34,6 +34,7 @@ from watchkeeper.performing.own_keys import StoreLook, key_readings, look_at_sto
 from watchkeeper.performing.own_side import log_readings, runtime_readings
 from watchkeeper.performing.past import history_readings
 from watchkeeper.performing.standing_data import data_readings
+from watchkeeper.performing.status_probe import status_page_reading
 from watchkeeper.performing.volume import volume_readings
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched

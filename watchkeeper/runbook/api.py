@@ -37,17 +37,22 @@ class RateLimit(Frozen):
 
 
 class StatusPage(Frozen):
-    """The vendor's public word on itself. Anything odd on it means unknown, never down."""
+    """The vendor's public word on itself. Anything odd on it means unknown, neither well nor down."""
 
-    kind: Literal["betterstack", "statuspage_v2"]
-    """Whose format its JSON has: `betterstack`, or `statuspage_v2` of Atlassian's Statuspage."""
+    kind: Literal["betterstack", "statuspage_v2", "incident_io", "instatus", "feed"]
+    """Whose format it has: `statuspage_v2` (Atlassian's Statuspage, and incident.io at that path),
+    `betterstack`, `incident_io` (its widget API), `instatus`, or `feed` (RSS or Atom), which tells
+    least."""
     url: Url
     """The page's address without its path, such as `https://status.example.com`."""
     path: Path
-    """Where its JSON is, below url, such as `/api/v2/summary.json`."""
+    """Where it is served, below url: `/api/v2/summary.json` (statuspage_v2), `/index.json`
+    (betterstack), `/api/v1/summary` (incident_io), `/v2/components.json` or, for the whole,
+    `/summary.json` (instatus), `/history.rss` (feed)."""
     component: str | None = None
-    """The line of the page that is about the API, by its name there, such as `REST API`. Without it
-    the page's overall word counts (statuspage_v2), or nothing at all (betterstack)."""
+    """The line of the page that is about the API, by its name there, such as `REST API`; a group's
+    name stands for all in it, and `Europe / API` for one line of a group. Without it the page's
+    overall word counts. incident_io and feed name a component only while it is affected."""
 
 
 class Resource(Frozen):

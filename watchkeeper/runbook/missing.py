@@ -7,7 +7,7 @@ from itertools import chain
 from typing import get_args
 
 from watchkeeper.diagnosis import diagnose
-from watchkeeper.runbook.api import Resource
+from watchkeeper.runbook.api import Resource, StatusPage
 from watchkeeper.runbook.failures import failures
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.probes import ContrastProbe
@@ -20,11 +20,20 @@ def gaps_in(runbook: Runbook) -> tuple[str, ...]:
     return tuple(chain.from_iterable(find(runbook) for find in _FINDERS))
 
 
+def _status_page(page: StatusPage) -> Iterator[str]:
+    if page.component is None:
+        yield "status_page names no component: trouble anywhere on the page counts as the API's"
+    elif page.kind == "instatus" and page.path.endswith("/summary.json"):
+        yield "status_page.path: Instatus names components at /v2/components.json, not in its summary"
+    if page.kind == "feed":
+        yield "status_page.kind feed: what it says is unknown, unless an item states its state"
+
+
 def _addresses(runbook: Runbook) -> Iterator[str]:
     if runbook.status_page is None:
         yield "no status_page: the vendor's own word on itself is not heard"
-    elif runbook.status_page.component is None and runbook.status_page.kind == "betterstack":
-        yield "status_page names no component: what the page says counts for nothing"
+    else:
+        yield from _status_page(runbook.status_page)
     if runbook.control is None:
         yield "no control: that our own network is down cannot be told from the vendor's silence"
     if runbook.description is None:

@@ -1,10 +1,11 @@
 """A status page as Better Stack serves it: JSON:API, one document."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from watchkeeper.sandbox.clock import iso
-from watchkeeper.sandbox.declared import Declared, Maintenance, Words
+from watchkeeper.sandbox.declared import Declared, Incident, Maintenance, Words
 
 WORDS = Words(
     components=("operational", "maintenance", "degraded", "downtime"),
@@ -16,9 +17,10 @@ FIRST_ID = 10
 
 
 def document(page: Declared, now: datetime) -> dict[str, Any]:
-    states = page.shown(now, WORDS.during)
-    worst = max(states.values(), key=WORDS.components.index)
+    listed = page.listed(now, WORDS.during)
+    worst = max((state for _, state in listed), key=WORDS.components.index)
     planned = [page.maintenance] if page.maintenance else []
+    numbers = {name: FIRST_ID + n for n, (name, _) in reversed([*enumerate(listed)])}
     return {
         "data": {
             "id": "1",
@@ -33,11 +35,9 @@ def document(page: Declared, now: datetime) -> dict[str, Any]:
         },
         "included": [
             {"id": "1", "type": "status_page_section", "attributes": {"name": "Services"}},
-            *(
-                component(FIRST_ID + n, name, state)
-                for n, (name, state) in enumerate(states.items())
-            ),
-            *(report(page, one) for one in planned),
+            *(component(FIRST_ID + n, name, state) for n, (name, state) in enumerate(listed)),
+            *(report(numbers, one) for one in planned),
+            *([incident(numbers, page.incident, page.updated)] if page.incident else []),
         ],
     }
 
@@ -56,8 +56,28 @@ def component(number: int, name: str, state: str) -> dict[str, Any]:
     }
 
 
-def report(page: Declared, planned: Maintenance) -> dict[str, Any]:
-    number = FIRST_ID + list(page.states).index(planned.component)
+def incident(numbers: Mapping[str, int], told: Incident, began: datetime) -> dict[str, Any]:
+    resolved = told.status == "resolved"
+    state = "resolved" if resolved else "downtime" if told.impact == "critical" else "degraded"
+    touched = [] if told.component is None else [numbers[told.component]]
+    return {
+        "id": "901",
+        "type": "status_report",
+        "attributes": {
+            "title": told.name,
+            "report_type": "manual",
+            "starts_at": iso(began),
+            "ends_at": iso(began) if resolved else None,
+            "aggregate_state": state,
+            "affected_resources": [
+                {"status_page_resource_id": str(number), "status": state} for number in touched
+            ],
+        },
+    }
+
+
+def report(numbers: Mapping[str, int], planned: Maintenance) -> dict[str, Any]:
+    number = numbers[planned.component]
     state = planned.state or "maintenance"
     return {
         "id": "900",

@@ -1,17 +1,29 @@
-"""The vendor's status page, in the shape that Better Stack or Atlassian Statuspage serves.
+"""The vendor's status page, in the shape that each of the usual hosts serves.
 
-    python -m watchkeeper.sandbox.status_page [--kind betterstack|statuspage_v2] [--path PATH]
+    python -m watchkeeper.sandbox.status_page
+        [--kind betterstack|statuspage_v2|incident_io|instatus|feed] [--path PATH]
         [--components NAME...] [--company NAME] [--port 0] [--tied]
 
 GET /_sim/status tells what is declared; PUT changes it: {"REST API": "downtime", "maintenance":
-{"component", "starts_at", "ends_at", "state"} or null, "broken": "html", "500", "hang",
+{"component", "starts_at", "ends_at", "state"} or null, "incident": {"name", "component", "status",
+"impact"} or null, "twins": {"REST API": "downtime"} or null, "broken": "html", "500", "hang",
 "other_company" or null}.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from watchkeeper.sandbox import betterstack, serving, statuspage_v2
+from watchkeeper.sandbox import (
+    betterstack,
+    feed,
+    incident_io,
+    instatus,
+    serving,
+    statuspage_v2,
+)
 from watchkeeper.sandbox.clock import Clock, iso, utc_now
 from watchkeeper.sandbox.declared import Declared, Words, declare, elsewhere
 from watchkeeper.sandbox.plain import NOT_FOUND, Ask, Reply, as_json, serve
@@ -22,6 +34,9 @@ HTML = "text/html; charset=utf-8"
 KINDS: dict[str, tuple[Words, str]] = {
     "betterstack": (betterstack.WORDS, betterstack.PATH),
     "statuspage_v2": (statuspage_v2.WORDS, statuspage_v2.PATH),
+    "incident_io": (incident_io.WORDS, incident_io.PATH),
+    "instatus": (instatus.WORDS, instatus.PATH),
+    "feed": (feed.WORDS, feed.PATH),
 }
 HUNG_S = 120.0
 
@@ -41,7 +56,7 @@ class StatusPage:
         self.kind = kind
         self.words, usual = KINDS[kind]
         self.path = path or usual
-        self.page = Declared(company, dict.fromkeys(components, "operational"), clock())
+        self.page = Declared(company, dict.fromkeys(components, self.words.components[0]), clock())
 
     def app(self, ask: Ask) -> Reply:
         if ask.path == "/_sim/status":
@@ -53,18 +68,30 @@ class StatusPage:
         found = self.documents().get(ask.path) if ask.method == "GET" else None
         if found is not None:
             # JSON under an HTML label: so Better Stack's real page serves it.
+            if isinstance(found, bytes):
+                return Reply(200, found, "application/rss+xml; charset=utf-8")
             label = HTML if self.kind == "betterstack" else "application/json; charset=utf-8"
             return Reply(200, json.dumps(found).encode(), label)
         if self.kind == "betterstack" and ask.path == statuspage_v2.PATH:
             return Reply(302, headers={"Location": "/en"})
         return NOT_FOUND
 
-    def documents(self) -> dict[str, dict[str, Any]]:
+    def documents(self) -> dict[str, dict[str, Any] | bytes]:
+        """Each by its path: JSON, or a feed's bytes."""
         now = self.clock()
-        page = elsewhere(now) if self.page.broken == "other_company" else self.page
-        if self.kind == "betterstack":
-            document = betterstack.document(page, now)
-            return {betterstack.PATH: document, self.path: document}
+        well = self.words.components[0]
+        page = elsewhere(now, well) if self.page.broken == "other_company" else self.page
+        alone: dict[str, Callable[[Declared, datetime], dict[str, Any] | bytes]] = {
+            "betterstack": betterstack.document,
+            "incident_io": incident_io.document,
+            "feed": feed.document,
+        }
+        if self.kind in alone:
+            document = alone[self.kind](page, now)
+            return {KINDS[self.kind][1]: document, self.path: document}
+        if self.kind == "instatus":
+            pages = instatus.documents(page, now)
+            return {self.path: pages.get(self.path, pages[instatus.PATH]), **pages}
         found = statuspage_v2.documents(page, now)
         usual = "/api/v2/status.json" if self.path.endswith("status.json") else statuspage_v2.PATH
         return {self.path: found[usual], **found}
@@ -87,6 +114,8 @@ class StatusPage:
                 "ends_at": planned.ends_at and iso(planned.ends_at),
                 "state": planned.state,
             },
+            "incident": self.page.incident and asdict(self.page.incident),
+            "twins": dict(self.page.twins),
             "broken": self.page.broken,
         }
 

@@ -31,15 +31,16 @@ PATH = "/api/v2/summary.json"
 def documents(page: Declared, now: datetime) -> dict[str, dict[str, Any]]:
     """Each document by its path."""
     about = {"page": _page(page)}
-    states = page.shown(now, WORDS.during)
-    worst = STATES[max(states.values(), key=WORDS.components.index)]
+    shown = page.listed(now, WORDS.during)
+    worst = STATES[max((state for _, state in shown), key=WORDS.components.index)]
     status = {"status": {"indicator": worst, "description": SAID[worst]}}
-    listed = [
-        _component(n, name, state, page.updated) for n, (name, state) in enumerate(states.items())
-    ]
+    listed = [_component(n, name, state, page.updated) for n, (name, state) in enumerate(shown)]
     parts: dict[str, list[dict[str, Any]]] = {
         "components": listed,
-        "incidents": [_incident(c, page.updated) for c in listed if c["status"] in BAD],
+        "incidents": [
+            *(_incident(c, page.updated) for c in listed if c["status"] in BAD),
+            *_declared(page, listed),
+        ],
         "scheduled_maintenances": _planned(page.maintenance, listed, now),
     }
     return {
@@ -89,6 +90,25 @@ def _incident(component: dict[str, Any], updated: datetime) -> dict[str, Any]:
         "incident_updates": [],
         "components": [component],
     }
+
+
+def _declared(page: Declared, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is resolved has left the summary."""
+    told = page.incident
+    if told is None or told.status == "resolved":
+        return []
+    return [
+        {
+            "id": "i-told",
+            "name": told.name,
+            "status": told.status,
+            "impact": told.impact,
+            "started_at": iso(page.updated),
+            "resolved_at": None,
+            "incident_updates": [],
+            "components": [c for c in listed if c["name"] == told.component],
+        }
+    ]
 
 
 def _planned(

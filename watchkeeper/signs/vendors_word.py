@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from watchkeeper.evidence import Evidence, Outcome, Reading
+from watchkeeper.evidence import MAINTENANCE, Evidence, Outcome, Reading
 from watchkeeper.signs.answers import failing
 from watchkeeper.signs.finding import Finding, both, found, of_one
-
-MAINTENANCE = "maintenance"
 
 
 def vendor_status_down(evidence: Evidence) -> Finding:

@@ -11,6 +11,7 @@ from typing import Any
 
 from deployments.drill.cases.case import ANY, Case
 from deployments.drill.cases.table import EXPIRED, fault, outage
+from deployments.drill.shape import PAGE_WORDS
 from watchkeeper.runbook.api import StatusPage
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.probes import Probe
@@ -79,8 +80,7 @@ def _cases(book: Runbook, probes: list[Probe]) -> Iterator[Case]:
 
 def _down(page: StatusPage) -> dict[str, str]:
     """The page's own word for a component that is down."""
-    word = "downtime" if page.kind == "betterstack" else "major_outage"
-    return {page.component or "API": word}
+    return {page.component or "API": PAGE_WORDS[page.kind][-1]}
 
 
 def _lists(book: Runbook) -> list[Probe]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from watchkeeper.diagnosis import diagnose
-from watchkeeper.evidence import Evidence, Outcome
+from watchkeeper.evidence import Evidence
 from watchkeeper.runbook.model import Runbook
 
 Key = Literal["none", "good", "bad"]
@@ -52,8 +53,10 @@ class Case:
     settle_s: float = 0.5
     mixed: bool = False
     any_severity: bool = False
-    # What answered, and must be called not understood: readings by their probe's name.
-    unknown: tuple[str, ...] = ()
+    # How readings must come out, by their probe's name: `ok`, `degraded`, `down` or `unknown`.
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    # Another kind of status page than the runbook's.
+    page_kind: str = ""
     # What else a look may rightly call it: a fault that comes and goes hurts more or less each time.
     or_severities: tuple[int, ...] = ()
     # So many looks until one sees it, as the health check would go on looking.
@@ -112,11 +115,11 @@ class Found:
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the answer, in words."""
         case = self.case
-        outcomes = {r.probe: r.outcome for r in self.evidence.readings if r.probe in case.unknown}
+        outcomes = {r.probe: r.outcome.value for r in self.evidence.readings}
         said = [
-            f"{name} is {outcomes.get(name, 'not asked')}, not unknown"
-            for name in case.unknown
-            if outcomes.get(name) is not Outcome.UNKNOWN
+            f"{probe} is {outcomes.get(probe, 'not asked')}, not {wanted}"
+            for probe, wanted in case.read_as.items()
+            if outcomes.get(probe) != wanted
         ]
         if not case.causes:
             if self.verdict != "healthy":

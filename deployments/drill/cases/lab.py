@@ -25,7 +25,7 @@ import yaml
 from deployments.drill.cases.case import Case, Found
 from deployments.drill.cases.prepared import PREPARED
 from deployments.drill.cases.service_setup import service_setup
-from deployments.drill.shape import status_page_options, vendor_shape
+from deployments.drill.shape import PAGE_WORDS, status_page_options, vendor_shape
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import clean
 from watchkeeper.performing.triaging import Triage, triage
@@ -39,6 +39,14 @@ FIRST_KEY = "test_first_key_4f1c9a77d2"
 BAD_KEY = "test_never_issued_00000000"
 AMPLE = {"requests": 3000, "per": "10 s"}
 POLL_S = 0.1
+# Where each kind of page serves what is read.
+USUAL_PATHS = {
+    "betterstack": "/en/index.json",
+    "statuspage_v2": "/api/v2/summary.json",
+    "incident_io": "/api/v1/summary",
+    "instatus": "/v2/components.json",
+    "feed": "/history.rss",
+}
 YEAR, FEW_DAYS = timedelta(days=365), timedelta(days=3)
 
 # Clocks run fast, budgets are ample: a triage is about what is planted, not about our own pace.
@@ -121,6 +129,7 @@ class Lab:
         self.vendor_at = self._vendor()
         page = start(["status_page", *status_page_options(self.book)])
         self.page_at = Place(page["url"], f"{page['url']}/_sim/status", page["pid"])
+        self.other_pages: dict[str, Place] = {}
         self.wire_at = self._wire(self.vendor_at.url)
         self.tls_at = self._wire(self.vendor_at.url, "--tls-as", "Corporate Proxy Authority")
         self.control_at = self._wire(self.page_at.url)
@@ -162,7 +171,7 @@ class Lab:
             for fault in case.faults:
                 self._tell("POST", f"{self.vendor_at.control}/faults", fault)
             if case.page:
-                self._tell("PUT", self.page_at.control, case.page)
+                self._tell("PUT", self._page(case).control, case.page)
             if case.wire:
                 self._tell("PUT", self.wire_at.control, case.wire)
             if case.control:
@@ -179,17 +188,32 @@ class Lab:
         for wire in (self.wire_at, self.control_at):
             self._tell("PUT", wire.control, {"mode": "pass"})
         if case.page:
-            self._tell("PUT", self.page_at.control, self._calm())
+            self._tell("PUT", self._page(case).control, self._calm(case))
         if any(fault["kind"] in ("crash", "hang") for fault in case.service):
             self._processes.stop(self.service_at.pid)
             self.service_at = self._service(self.service_at.port)
         elif case.service:
             self._client.delete(self.service_at.control)
 
-    def _calm(self) -> dict[str, Any]:
+    def _page(self, case: Case) -> Place:
+        """The vendor's status page, or one of another kind: started when the first case wants it."""
+        kind = case.page_kind
+        if kind and kind not in self.other_pages:
+            options = ["--kind", kind, "--components", self._component, "Website"]
+            line = self._processes.start(["status_page", *options])
+            self.other_pages[kind] = Place(line["url"], f"{line['url']}/_sim/status", line["pid"])
+        return self.other_pages[kind] if kind else self.page_at
+
+    @property
+    def _component(self) -> str:
         page = self.book.status_page
-        component = (page.component if page else None) or "API"
-        return {component: "operational", "maintenance": None, "broken": None}
+        return (page.component if page else None) or "API"
+
+    def _calm(self, case: Case) -> dict[str, Any]:
+        page = self.book.status_page
+        kind = case.page_kind or (page.kind if page else "statuspage_v2")
+        nothing = dict.fromkeys(("maintenance", "incident", "twins", "broken"))
+        return {self._component: PAGE_WORDS[kind][0], **nothing}
 
     def _tell(self, method: str, url: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._client.request(method, url, json=body)
@@ -227,12 +251,18 @@ class Lab:
             "runbook": self.vendor,
             "sandbox": True,
             "base_url": self._base_url(case) + self.base_path,
-            "status_page_url": self.page_at.url,
+            "status_page_url": self._page(case).url,
             "control_url": self.control_at.url,
             "credential": credential,
             "service": service,
-            "overrides": OVERLAY,
+            "overrides": OVERLAY | self._other_page(case),
         }
+
+    def _other_page(self, case: Case) -> dict[str, Any]:
+        if not case.page_kind:
+            return {}
+        told = {"kind": case.page_kind, "path": USUAL_PATHS[case.page_kind]}
+        return {"status_page": {**told, "component": self._component}}
 
     def _base_url(self, case: Case) -> str:
         if case.address == "unresolvable":

@@ -16,7 +16,7 @@ def says(body: Any = None, **more: Any) -> tuple[dict[str, Any], ...]:
 
 SICK: dict[str, Any] = {"causes": ("service_unhealthy",), "severity": 2, "proven": False}
 FINE: dict[str, Any] = {"causes": (), "severity": None, "record": ("well_walked",)}
-NOT_READ: dict[str, Any] = {**FINE, "unknown": ("service",)}
+NOT_READ: dict[str, Any] = {**FINE, "read_as": {"service": "unknown"}}
 
 # What our own service says of its health, in shapes that others use (D1, D14).
 _HEALTH = (
@@ -47,4 +47,49 @@ _HEALTH = (
          service=says(text="<!doctype html><html><body><div id=app>Loading</div></body></html>")),
 )  # fmt: skip
 
-NOT_UNDERSTOOD = _HEALTH
+LONG_AGO = {"starts_at": "2026-01-30T08:00:00Z", "ends_at": "2026-01-30T09:00:00Z"}
+OUTAGE: dict[str, Any] = {
+    "faults": ({"kind": "outage", "status": 503},), "causes": ("vendor_outage",), "severity": 1,
+}  # fmt: skip
+
+
+def incident(component: str | None, impact: str = "minor", **more: Any) -> dict[str, Any]:
+    named = {"name": "Elevated error rates", "component": component, "impact": impact}
+    return {"incident": {**named, **more}}
+
+
+def page(outcome: str, **told: Any) -> dict[str, Any]:
+    return {"page": told, "read_as": {"status_page": outcome}}
+
+
+# What the vendor's status page says: incidents, doubled names, maintenance of another time (D2, D15).
+_PAGES = (
+    Case(name="page-open-incident", says="all lines operational, and an open incident", vendor=T,
+         **OUTAGE, proven=True, **page("degraded", **incident(None, status="investigating"))),
+    Case(name="page-incident-names-us", says="an open incident names the API, and is critical",
+         vendor=M, **OUTAGE, proven=True, **page("down", **incident("REST API", "critical"))),
+    Case(name="page-incident-of-another", says="an open incident names another component", vendor=M,
+         **OUTAGE, **page("ok", **incident("Website", "critical"))),
+    Case(name="page-incident-all-answers", says="an open incident, and every endpoint answers",
+         vendor=M, **FINE, **page("degraded", **incident("REST API"))),
+    Case(name="page-doubled-name", says="two lines of the same name, one of them down", vendor=M,
+         **OUTAGE, page_kind="statuspage_v2", proven=True,
+         **page("down", twins={"REST API": "major_outage"})),
+    Case(name="page-stale-maintenance", says="401 on all; a maintenance in progress since months",
+         vendor=T, faults=({"kind": "key_expired"},), causes=("api_key_expired",), severity=1,
+         proven=False, **page("ok", maintenance={
+             "component": "API", **LONG_AGO, "state": "in_progress"})),
+    Case(name="page-maintenance-of-another", says="503 while another component is maintained",
+         vendor=M, **OUTAGE, page_kind="statuspage_v2", **page("ok", maintenance={
+             "component": "Website", **LONG_AGO, "ends_at": None, "state": "in_progress"})),
+    Case(name="page-incident-io", says="incident.io's widget names the API", vendor=M, **OUTAGE,
+         page_kind="incident_io", proven=True, **page("down", **{"REST API": "full_outage"})),
+    Case(name="page-instatus", says="Instatus: an incident on a line that is operational", vendor=M,
+         **OUTAGE, page_kind="instatus", proven=True, **page("degraded", **incident("REST API"))),
+    Case(name="page-feed", says="a feed states an open incident of the API", vendor=T, **OUTAGE,
+         page_kind="feed", proven=True, **page("degraded", **incident("API"))),
+    Case(name="page-feed-of-whom", says="a feed states an open incident, and not whose", vendor=T,
+         **OUTAGE, page_kind="feed", **page("unknown", **incident(None))),
+)  # fmt: skip
+
+NOT_UNDERSTOOD = (*_HEALTH, *_PAGES)
