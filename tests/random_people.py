@@ -150,7 +150,12 @@ class People:
     def extends(self, hours: int) -> None:
         with self.world.watch.store.write() as session:
             for lease in leases.active(session)[:1]:
-                leases.extend(session, lease, lease.expires_at + timedelta(hours=hours))
+                leases.extend(
+                    session,
+                    lease,
+                    lease.expires_at + timedelta(hours=hours),
+                    self.world.clock.now(),
+                )
 
     async def releases(self, place: int) -> None:
         watch = self.world.watch

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from making import HOUR, MINUTE, NAME, T0
 from sqlalchemy import text
-from test_cli import home, refused, state, well
+from test_cli import ME, home, refused, state, well
 
 from watchkeeper.changes import ChangeEntry, ChangeKind
 from watchkeeper.credentials.references import open_rotatable
@@ -159,12 +159,12 @@ def test_our_own_rotation_is_a_change(watch: Watch, watched: Watched, tmp_path: 
 def test_a_change_is_written_down_and_listed(home: Path) -> None:
     """By whom, when, and of which integration; JSON is alone on stdout."""
     said = well("change", "add", NAME, "deploy", "v1.2 [of] the service", "--at", "10min")
-    assert "change 1: deploy, v1.2 [of] the service by ada, 10 min ago" in said.err
+    assert f"change 1: deploy, v1.2 [of] the service by {ME}, 10 min ago" in said.err
     well("change", "add", "all", "config", "new proxy", "--by", "grace", "--at", LONG_AGO)
     well("change", "add", "all", "other", "just now")
     latest, deployed = well("change", "list", "--json").data
     assert (latest["what"], latest["integration"]) == ("just now", None)
-    assert (deployed["kind"], deployed["integration"], deployed["who"]) == ("deploy", NAME, "ada")
+    assert (deployed["kind"], deployed["integration"], deployed["who"]) == ("deploy", NAME, ME)
     assert deployed["source"] == "command"
     table = well("change", "list").err
     assert "[of]" in table

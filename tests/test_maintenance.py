@@ -16,7 +16,7 @@ import httpx
 import pytest
 from conftest import INTEGRATIONS, Clock
 from making import HOUR, MINUTE, NAME, T0, seen, status_page
-from test_cli import home, refused, run, state, well
+from test_cli import ME, home, refused, run, state, well
 
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
@@ -305,13 +305,13 @@ def test_a_page_that_no_longer_announces_ends_the_silence(watch: Watch, clock: C
 def test_a_window_is_planned_shown_and_ended(home: Path) -> None:
     """`status` says that nobody is paged, by whom and why."""
     said = well("maintenance", "add", NAME, "--until", "2h", "--why", "new [proxy]")
-    assert f"window 1: {NAME}, maintenance by ada until " in said.err
+    assert f"window 1: {NAME}, maintenance by {ME} until " in said.err
     well("maintenance", "add", "all", "--from", "1h", "--until", "1h", "--why", "-", "--by", "bob")
     now, later = well("maintenance", "list", "--json").data
     assert (now["integration"], now["holds"], now["why"]) == (NAME, True, "new [proxy]")
     assert (later["integration"], later["holds"], later["by"]) == (None, False, "bob")
     assert "[proxy]" in well("maintenance", "list").err
-    assert "nobody is paged: maintenance by ada until" in well("status").err
+    assert f"nobody is paged: maintenance by {ME} until" in well("status").err
     (entry,) = well("status", "--json").data["integrations"]
     assert entry["quiet"].endswith("new [proxy]")
     assert "window 1 is over" in well("maintenance", "end", "1").err

@@ -74,7 +74,7 @@ def extend(
     until = held.expires_at + more
     text = f"lease {held.kind.value} {held.target} holds until {until:%Y-%m-%d %H:%M:%S}Z"
     with on.store.write() as session:
-        leases.extend(session, held, until)
+        leases.extend(session, held, until, on.now())
     _note(on, held, f"{text}{f': {reason}' if reason else ''}", by)
     words.print(text, markup=False)
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from watchkeeper import terms
 from watchkeeper.credentials.current_keys import CURRENT_KEYS
 from watchkeeper.credentials.protocols import Stage
 from watchkeeper.errors import WatchkeeperError
@@ -136,7 +137,7 @@ def stages(watch: Watch, watched: Watched) -> dict[Stage, str]:
 def due(lease: Lease, now: datetime) -> bool:
     """Whether it is time to try it again."""
     asked = lease.applied.get("accepted_at")
-    return asked is None or datetime.fromisoformat(str(asked)) + EVERY <= now
+    return asked is None or terms.due(datetime.fromisoformat(str(asked)), EVERY, now)
 
 
 def _clock(moment: str) -> str:

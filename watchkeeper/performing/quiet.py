@@ -22,7 +22,9 @@ def quiet_now(watch: Watch, integration: str, *, announced: bool = False) -> str
     now = watch.now()
     with watch.store.read() as session:
         windows = maintenance.active(session, integration, now)
-        page = observations.last_of_kind(session, integration, Kind.STATUS_PAGE, now - BELIEVED)
+        page = observations.last_of_kind(
+            session, integration, Kind.STATUS_PAGE, now - BELIEVED, now
+        )
     return muted(windows, announced or is_announced(page), now)
 
 

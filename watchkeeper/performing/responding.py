@@ -164,7 +164,7 @@ async def wake(watch: Watch, incident: Incident, executor: Executor) -> str | No
     )
     ttl = timedelta(seconds=watch.settings.responder_start_s)
     with watch.store.write() as session:
-        locks.renote(session, name, WAITING, "woken", watch.now() + ttl)
+        locks.renote(session, name, WAITING, "woken", watch.now(), ttl)
     return decision
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from watchkeeper import terms
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.mitigation.job import Job
 from watchkeeper.performing.watch import Watch
@@ -130,6 +131,12 @@ def _judged(standing: Standing, now: datetime) -> tuple[Outcome, str | None, str
         return _unmarked(standing, now - live_since)
     if mark.zero_walks >= EMPTY_WALKS:
         return Outcome.DEGRADED, "empty", f"{mark.zero_walks} walks in a row found nothing"
+    if terms.ahead(mark.walked_at, now):
+        return (
+            Outcome.UNKNOWN,
+            None,
+            f"its last walk is {words(mark.walked_at - now)} in the future",
+        )
     # A job that was paused has not been late: it had no turn.
     age = now - max(mark.walked_at, live_since)
     if age > standing.may_be_old:

@@ -27,6 +27,7 @@ from watchkeeper.performing.paging import (
     why_untaken,
 )
 from watchkeeper.performing.quiet import waited_from
+from watchkeeper.performing.redating import set_right
 from watchkeeper.performing.releasing import taken_over
 from watchkeeper.performing.reporting import report_is_final, write_report
 from watchkeeper.performing.responding import Executor, dispatch, lock_name, wake
@@ -36,6 +37,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.people import Rung
 from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
+from watchkeeper.terms import due
 
 SWEEP_TTL = timedelta(seconds=120)
 # What is far away is asked each minute whether it still is as it was set.
@@ -54,6 +56,7 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
         return ()
     said: list[str] = []
     try:
+        said += await _tried(partial(set_right, watch))
         said += await _tried(partial(_release_windows, watch))
         said += await _tried(partial(_expire_questions, watch))
         for lease in _held(watch):
@@ -112,12 +115,12 @@ async def _mind(watch: Watch, lease: Lease, executor: Executor) -> list[str]:
     seen_to = lease.heartbeat_at
     with watch.store.write() as session:
         incident = incidents.get(session, lease.incident_id)
-        if lease.kind not in LEVERS or watch.now() - seen_to >= LOOK_AT_LEVERS:
+        looks = lease.kind in LEVERS and due(seen_to, LOOK_AT_LEVERS, watch.now())
+        if lease.kind not in LEVERS or looks:
             leases.beat(session, lease, watch.now())
     if lease.kind in VIGILS and incident.is_open:
         return await mind_vigil(watch, incident, lease)
     if incident.is_open and not lease.over(watch.now()):
-        looks = lease.kind in LEVERS and watch.now() - seen_to >= LOOK_AT_LEVERS
         return await taken_over(watch, incident, lease) if looks else []
     because = "its time was over" if incident.is_open else "its incident is closed"
     return [await resume(watch, Duty.unfenced(incident), executor, lease, because)]

@@ -48,6 +48,8 @@ async def verify(
             observations.keep(session, evidence, number, Purpose.VERIFYING)
         diagnosis = diagnose(evidence.of_now(), watched.runbook)
         looks += (Look(evidence.at, diagnosis, unproven(evidence, unwell)),)
+        # A clock that was set back begins the time anew: nobody waits for it to come round.
+        began = min(began, watch.now())
         waited = watch.now() - began
         verdict = recovered(looks, (), rule)
         if incident is not None and awaited is not None:

@@ -30,7 +30,7 @@ async def _overdue(watch: Watch, incident: Incident, lease: Lease) -> str:
     what = _what(lease)
     with watch.store.write() as session:
         now = watch.now()
-        leases.extend(session, lease, now + (lease.expires_at - lease.taken_at))
+        leases.extend(session, lease, now + (lease.expires_at - lease.taken_at), now)
         incidents.note(session, incident.id, f"{what}, and the time for it is over", now=now)
     await call_next(watch, watch.integration(lease.integration), incident)
     return f"INC-{incident.id}: {what}"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from watchkeeper import terms
 from watchkeeper.errors import UserError
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.people import Account, Distinct, distinct, name_of, same_account, same_name
@@ -79,9 +80,10 @@ def ask(
             expires_at=now,
         )
         row.requested_at, row.expires_at, row.votes = now, now + ttl, []
+        row.term_s = ttl.total_seconds()
         row.decision = row.decided_by = row.reason = row.decided_at = row.flow_run_id = None
     if row.waits != plan.waits and row.decision is None:
-        row.expires_at = now + ttl
+        row.expires_at, row.term_s = now + ttl, ttl.total_seconds()
     row.plan_text, row.needs, row.waits = text, list(needs), plan.waits
     row.actions, row.wanted = [action.name for action in plan.actions], max(plan.approvals, 1)
     session.add(row)
@@ -202,6 +204,17 @@ def expire(session: Session, now: datetime) -> list[Approval]:
         .where(col(ApprovalRow.expires_at) <= now)
     ).all()
     return [_decide(session, row, EXPIRED, "nobody", "no answer in time", now) for row in rows]
+
+
+def redate(session: Session, now: datetime) -> tuple[Approval, ...]:
+    """Open questions that a clock that has been set back since would keep open for too long: each
+    runs out a term from now instead."""
+    asked = session.exec(select(ApprovalRow).where(col(ApprovalRow.decision).is_(None))).all()
+    rows = [row for row in asked if terms.void(row.expires_at, terms.seconds(row.term_s), now)]
+    for row in rows:
+        row.expires_at = now + timedelta(seconds=row.term_s or 0)
+        session.add(row)
+    return tuple(value_of(Approval, row) for row in rows)
 
 
 def of_plan(session: Session, plan: Plan) -> Approval | None:

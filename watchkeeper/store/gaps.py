@@ -10,6 +10,7 @@ from watchkeeper.errors import StaleFence, UserError
 from watchkeeper.gaps import Gap, GapState, Reconciliation, Span, Window, WindowState
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import GapRow, WindowRow
+from watchkeeper.terms import holds, seconds
 
 
 def open_gap(
@@ -89,9 +90,10 @@ def claim(
     row = session.exec(select(WindowRow).where(WindowRow.id == window_id).with_for_update()).first()
     if row is None or row.state == WindowState.DONE:
         return None
-    if row.holder not in (None, holder) and row.expires_at is not None and row.expires_at > now:
+    if row.holder not in (None, holder) and not _over(row, now):
         return None
     row.holder, row.expires_at, row.state = holder, now + ttl, WindowState.RUNNING
+    row.term_s = ttl.total_seconds()
     session.add(row)
     session.flush()
     return value_of(Window, row)
@@ -119,6 +121,7 @@ def checkpoint(
     row.cursor, row.pages = cursor, row.pages + 1
     row.rows += rows
     row.state, row.holder, row.expires_at = WindowState.RUNNING, holder, now + ttl
+    row.term_s = ttl.total_seconds()
     if cursor is None:
         row.state, row.holder, row.expires_at = WindowState.DONE, None, None
     session.add(row)
@@ -134,15 +137,17 @@ def let_go(session: Session, window_id: int, holder: str) -> None:
 
 def release_stuck(session: Session, now: datetime) -> int:
     """Windows whose holder gave no sign of life: back to planned, their checkpoint kept."""
-    rows = session.exec(
-        select(WindowRow)
-        .where(WindowRow.state == WindowState.RUNNING)
-        .where(col(WindowRow.expires_at) <= now)
-    ).all()
+    running = session.exec(select(WindowRow).where(WindowRow.state == WindowState.RUNNING)).all()
+    rows = [row for row in running if _over(row, now)]
     for row in rows:
         row.state, row.holder, row.expires_at = WindowState.PLANNED, None, None
         session.add(row)
     return len(rows)
+
+
+def _over(row: WindowRow, now: datetime) -> bool:
+    """Nobody holds it by a sign of life that counts."""
+    return row.expires_at is None or not holds(row.expires_at, seconds(row.term_s), now)
 
 
 def filled(session: Session, gap_id: int) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from watchkeeper import terms
 from watchkeeper.errors import UserError
 from watchkeeper.mitigation.lease import Lease, LeaseKind, LeaseState
 from watchkeeper.store.rows import value_of
@@ -37,7 +38,7 @@ def take(
     )
     row.prior, row.applied, row.state = prior, applied, LeaseState.ACTIVE
     row.taken_at = row.heartbeat_at = now
-    row.expires_at = now + length
+    row.expires_at, row.term_s = now + length, length.total_seconds()
     row.ended_at, row.ended_because = None, ""
     session.add(row)
     session.flush()
@@ -60,11 +61,25 @@ def applied(session: Session, lease: Lease, more: dict[str, object]) -> None:
         session.add(row)
 
 
-def extend(session: Session, lease: Lease, until: datetime) -> None:
+def extend(session: Session, lease: Lease, until: datetime, now: datetime) -> None:
     row = _in_force(session, lease)
     if row is not None:
-        row.expires_at = until
+        row.expires_at, row.term_s = until, (until - now).total_seconds()
         session.add(row)
+
+
+def redate(session: Session, now: datetime) -> tuple[Lease, ...]:
+    """Those that a clock that has been set back since would hold for too long: each ends a term from
+    now instead."""
+    rows = [
+        row
+        for row in session.exec(_held())
+        if terms.void(row.expires_at, terms.seconds(row.term_s), now)
+    ]
+    for row in rows:
+        row.expires_at = now + timedelta(seconds=row.term_s or 0)
+        session.add(row)
+    return tuple(_value(row) for row in rows)
 
 
 def beat(session: Session, lease: Lease, now: datetime) -> None:

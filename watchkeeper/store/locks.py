@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
+from watchkeeper import terms
 from watchkeeper.errors import StaleFence
 from watchkeeper.store.rows import add_first
 from watchkeeper.store.tables import LockRow
+from watchkeeper.terms import seconds
 
 # Of a holder that came to no end because it was not let: nobody's death.
 HELD_BACK = "held back by the kill switch"
@@ -23,13 +25,15 @@ def acquire(
     """
     row = _row(session, name)
     if row is None:
-        first = LockRow(name=name, holder=holder, fence=1, expires_at=now + ttl, note=note)
+        first = LockRow(name=name, holder=holder, fence=1, expires_at=now, note=note)
+        _until(first, now, ttl)
         return 1 if add_first(session, first) else None
-    if row.holder not in (None, holder) and row.expires_at > now:
+    if row.holder not in (None, holder) and _holds(row, now):
         return None
     if row.holder != holder:
         row.lost = 0 if row.holder is None else row.lost + (row.note != HELD_BACK)
-    row.holder, row.expires_at, row.note = holder, now + ttl, note
+    row.holder, row.note = holder, note
+    _until(row, now, ttl)
     row.fence += 1
     session.add(row)
     session.flush()
@@ -53,15 +57,17 @@ def extend(
 ) -> None:
     """A sign of life. Raises StaleFence once somebody else has taken over."""
     row = check(session, name, fence)
-    row.expires_at, row.note = now + ttl, note
+    row.note = note
+    _until(row, now, ttl)
     session.add(row)
 
 
-def renote(session: Session, name: str, was: str, note: str, expires_at: datetime) -> None:
+def renote(session: Session, name: str, was: str, note: str, now: datetime, ttl: timedelta) -> None:
     """Give the present holder a new note and time, if its note is still what we think it is."""
     row = _row(session, name)
     if row is not None and row.note == was:
-        row.note, row.expires_at = note, expires_at
+        row.note = note
+        _until(row, now, ttl)
         session.add(row)
 
 
@@ -97,7 +103,7 @@ def lost(session: Session, name: str) -> int:
 
 def held(session: Session, name: str, now: datetime) -> bool:
     row = session.exec(select(LockRow).where(LockRow.name == name)).first()
-    return row is not None and row.holder is not None and row.expires_at > now
+    return row is not None and row.holder is not None and _holds(row, now)
 
 
 def free(session: Session, name: str, now: datetime) -> bool:
@@ -109,13 +115,30 @@ def free(session: Session, name: str, now: datetime) -> bool:
     if _row(session, name) is None:
         add_first(session, LockRow(name=name, fence=0, expires_at=now))
     row = _row(session, name)
-    return row is None or row.holder is None or row.expires_at <= now
+    return row is None or row.holder is None or not _holds(row, now)
+
+
+def revoke_void(session: Session, now: datetime) -> tuple[str, ...]:
+    """Take those that a clock that has been set back since would hold for too long; their names."""
+    held = session.exec(select(LockRow).where(col(LockRow.holder).is_not(None))).all()
+    found = [row.name for row in held if terms.void(row.expires_at, seconds(row.term_s), now)]
+    for name in found:
+        revoke(session, name, now)
+    return tuple(found)
 
 
 def describe(session: Session, name: str) -> tuple[str | None, datetime | None, str]:
     """(holder, expires_at, note), for people to see."""
     row = session.exec(select(LockRow).where(LockRow.name == name)).first()
     return (None, None, "") if row is None else (row.holder, row.expires_at, row.note)
+
+
+def _until(row: LockRow, now: datetime, ttl: timedelta) -> None:
+    row.expires_at, row.term_s = now + ttl, ttl.total_seconds()
+
+
+def _holds(row: LockRow, now: datetime) -> bool:
+    return terms.holds(row.expires_at, seconds(row.term_s), now)
 
 
 def _row(session: Session, name: str) -> LockRow | None:

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import IncidentRow, ObservationRow
+from watchkeeper.terms import DRIFT
 
 # So many rows are fetched, or forgotten, at a time.
 BATCH = 5000
@@ -173,13 +174,16 @@ _LAST_OF_PROBE = (
 )
 
 
-def last_of_kind(session: Session, integration: str, kind: Kind, since: datetime) -> Reading | None:
-    """The newest reading of a kind, if there is one at or after `since`."""
+def last_of_kind(
+    session: Session, integration: str, kind: Kind, since: datetime, now: datetime
+) -> Reading | None:
+    """The newest reading of a kind, if there is one in [since, now]. One of the future is none: the
+    clock was set back, and it would stay the newest for as long."""
     row = session.exec(
         select(ObservationRow)
         .where(ObservationRow.integration == integration, ObservationRow.kind == kind)
         .where(col(ObservationRow.look_id).is_not(None))
-        .where(col(ObservationRow.at) >= since)
+        .where(col(ObservationRow.at) >= since, col(ObservationRow.at) <= now + DRIFT)
         .order_by(col(ObservationRow.at).desc())
         .limit(1)
     ).first()

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import DeliveryRow, IncidentRow, PageRow
+from watchkeeper.terms import ahead
 
 
 class PageState(StrEnum):
@@ -171,6 +172,17 @@ def acknowledge(session: Session, incident_id: int, now: datetime) -> None:
     for row in session.exec(select(PageRow).where(PageRow.incident_id == incident_id)):
         row.acknowledged_at = row.acknowledged_at or now
         session.add(row)
+
+
+def redate(session: Session, now: datetime) -> tuple[int, ...]:
+    """Alerts that are up since a time that is still to come: from now on they are waited for as if
+    they had just gone out. The incidents that they belong to."""
+    up = session.exec(select(PageRow).where(PageRow.state == PageState.TRIGGERED)).all()
+    rows = [row for row in up if row.triggered_at is not None and ahead(row.triggered_at, now)]
+    for row in rows:
+        row.triggered_at = now
+        session.add(row)
+    return tuple(sorted({row.incident_id for row in rows}))
 
 
 def of_incident(session: Session, incident_id: int) -> tuple[PageEntry, ...]:

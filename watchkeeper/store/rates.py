@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeGuard
 
 from sqlalchemy import bindparam
@@ -19,6 +19,7 @@ from sqlmodel import Session, col, select
 from watchkeeper.store import volume
 from watchkeeper.store.engine import Store
 from watchkeeper.store.tables import LeaseRow, RateBucketRow
+from watchkeeper.terms import seconds, void
 
 # Of a cap in force whose number cannot be read: a call a day. It is no leave to go on as before.
 NO_RATE = 1 / 86_400
@@ -31,6 +32,7 @@ class Bucket:
     next_at: datetime
     hold_until: datetime | None = None
     cap_per_s: float | None = None
+    hold_term: timedelta | None = None
 
 
 class Grant(NamedTuple):
@@ -66,7 +68,8 @@ def ask(
         if heed is not None:
             heed(session)
         row = _locked(session, integration, now())
-        bucket = Bucket(row.next_at, row.hold_until, _cap(session, integration, now()))
+        capped = _cap(session, integration, now())
+        bucket = Bucket(row.next_at, row.hold_until, capped, seconds(row.hold_s))
         grants = []
         for asker in askers:
             grants.append(asker.decide(bucket, now()))
@@ -84,8 +87,9 @@ def hold(store: Store, integration: str, now: datetime, until: datetime) -> None
     """Nothing but probes goes out before `until`. A longer hold stays."""
     with store.write() as session:
         row = _locked(session, integration, now)
-        if row.hold_until is None or row.hold_until < until:
-            row.hold_until = until
+        kept = row.hold_until
+        if kept is None or kept < until or void(kept, seconds(row.hold_s), now):
+            row.hold_until, row.hold_s = until, (until - now).total_seconds()
 
 
 def _locked(session: Session, integration: str, now: datetime) -> RateBucketRow:

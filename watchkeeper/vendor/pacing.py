@@ -19,6 +19,7 @@ from watchkeeper.runbook.api import RateLimit
 from watchkeeper.store import rates
 from watchkeeper.store.engine import Store
 from watchkeeper.store.rates import Asker, Bucket, Grant
+from watchkeeper.terms import holds
 from watchkeeper.vendor.purpose import LEAVES, MAX_WAIT_S, Purpose
 
 ASK_AGAIN_S = 0.2
@@ -77,8 +78,9 @@ def pace_for(limit: RateLimit, purpose: Purpose, cap_per_s: float | None) -> Pac
 
 def decide(bucket: Bucket, now: datetime, limit: RateLimit, purpose: Purpose) -> Grant:
     """Hold first, then pace. Probes pass a hold: without them its end would not be seen."""
-    if bucket.hold_until is not None and bucket.hold_until > now and purpose != "probe":
-        return Grant(False, bucket.next_at, (bucket.hold_until - now).total_seconds())
+    until = bucket.hold_until
+    if until is not None and holds(until, bucket.hold_term, now) and purpose != "probe":
+        return Grant(False, bucket.next_at, (until - now).total_seconds())
     return grant(bucket.next_at, now, pace_for(limit, purpose, bucket.cap_per_s))
 
 

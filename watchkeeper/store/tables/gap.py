@@ -49,3 +49,5 @@ class WindowRow(SQLModel, table=True):
     rows: int = 0
     holder: str | None = None
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # How long it was to hold, in seconds, when `expires_at` was set.
+    term_s: float | None = None

@@ -71,6 +71,8 @@ class RateBucketRow(SQLModel, table=True):
     integration: str = Field(primary_key=True)
     next_at: datetime = Field(sa_type=UtcDateTime)
     hold_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # How long the hold was to last, in seconds, when it was set.
+    hold_s: float | None = None
 
 
 class SwitchRow(SQLModel, table=True):

@@ -43,5 +43,7 @@ class LockRow(SQLModel, table=True):
     holder: str | None = None
     fence: int
     expires_at: datetime = Field(sa_type=UtcDateTime)
+    # How long it was to hold, in seconds, when `expires_at` was set.
+    term_s: float | None = None
     note: str = ""
     lost: int = 0

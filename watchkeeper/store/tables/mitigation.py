@@ -30,6 +30,8 @@ class LeaseRow(SQLModel, table=True):
     heartbeat_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_because: str = ""
+    # How long it was to hold, in seconds, when `expires_at` was set.
+    term_s: float | None = None
 
 
 class ApprovalRow(SQLModel, table=True):
@@ -54,6 +56,8 @@ class ApprovalRow(SQLModel, table=True):
     wanted: int = 1
     waits: bool = True
     votes: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    # How long it was to hold, in seconds, when `expires_at` was set.
+    term_s: float | None = None
 
 
 class StepRow(SQLModel, table=True):
