@@ -33,6 +33,7 @@ from watchkeeper.store import (
     watermarks,
 )
 from watchkeeper.store.observations import Purpose
+from watchkeeper.store.pages import DeliveryState
 from watchkeeper.store.rates import Bucket
 from watchkeeper.terms import DRIFT, ahead, due, holds, void
 from watchkeeper.vendor.pacing import decide
@@ -235,7 +236,10 @@ def test_the_ladder_does_not_wait_for_the_clock(
 ) -> None:
     """W12: a page of the future is waited for from now on, so the next rung is called in its time."""
     with watch.store.write() as session:
-        pages.triggered(session, incident.id, 1, "ada", "key-1", clock.now())
+        now = clock.now()
+        pages.wanted(session, incident.id, 1, "ada", "key-1", now)
+        pages.trying(session, incident.id, 1, "pager", 1, now)
+        pages.tried(session, incident.id, 1, "pager", DeliveryState.TAKEN, now)
     clock.advance(-BACK)
     swept(watch, executor)
     with watch.store.read() as session:

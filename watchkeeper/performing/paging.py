@@ -27,6 +27,7 @@ from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.people import Rung
 from watchkeeper.store import effects, incidents, pages
 from watchkeeper.store.pages import FINAL, Delivery, DeliveryState, PageEntry, PageState
+from watchkeeper.terms import due
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ async def chase(watch: Watch, watched: Watched, incident: Incident) -> list[str]
         seen_to = entry.acknowledged_at is not None or incident.taken_by is not None
         if channel is None or rung is None or seen_to:
             continue
-        if watch.now() - delivery.tried_at < CHASE:
+        if not due(delivery.tried_at, CHASE, watch.now()):
             continue
         if await _deliver(watch, watched, incident, rung, channel, first=False) is None:
             said.append(f"INC-{incident.id}: called {rung.who} through {channel.name} as well")
@@ -188,7 +189,7 @@ def _too_soon(before: Delivery, channel: Channel, incident: Incident, now: datet
     if channel.folds or before.round != incident.round or not before.reason:
         return False
     pause = min(REPEAT * (1 << min(before.attempts - 1, 10)), REPEAT_AT_MOST)
-    return now - before.tried_at < pause
+    return not due(before.tried_at, pause, now)
 
 
 def _delivery(watch: Watch, incident: Incident, level: int, channel: str) -> Delivery | None:

@@ -175,14 +175,18 @@ def acknowledge(session: Session, incident_id: int, now: datetime) -> None:
 
 
 def redate(session: Session, now: datetime) -> tuple[int, ...]:
-    """Alerts that are up since a time that is still to come: from now on they are waited for as if
-    they had just gone out. The incidents that they belong to."""
-    up = session.exec(select(PageRow).where(PageRow.state == PageState.TRIGGERED)).all()
-    rows = [row for row in up if row.triggered_at is not None and ahead(row.triggered_at, now)]
-    for row in rows:
-        row.triggered_at = now
+    """Alerts that last since a time that is still to come: from now on they are waited for as if they
+    had just gone out. The incidents that they belong to."""
+    found = set()
+    for row in session.exec(select(PageRow).where(col(PageRow.state).in_(_LASTING))):
+        if row.wanted_at is not None and ahead(row.wanted_at, now):
+            row.wanted_at = now
+            found.add(row.incident_id)
+        if row.triggered_at is not None and ahead(row.triggered_at, now):
+            row.triggered_at = now
+            found.add(row.incident_id)
         session.add(row)
-    return tuple(sorted({row.incident_id for row in rows}))
+    return tuple(sorted(found))
 
 
 def of_incident(session: Session, incident_id: int) -> tuple[PageEntry, ...]:
