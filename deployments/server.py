@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ import httpx
 from watchkeeper.errors import UserError
 from watchkeeper.settings import Settings
 
-START_TIMEOUT_S = 120.0
+# A machine at a load of twenty takes a minute.
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 10.0
 
 
@@ -99,6 +101,14 @@ def sealed_environment(settings: Settings, address: Address) -> dict[str, str]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`hard`: it answered that it cannot; else it may be busy."""
+
+    hard: bool
+    text: str
+
+
 class Server:
     """Started, waited for until healthy, and stopped by pid."""
 
@@ -110,6 +120,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> None:
+        """Raises OSError where no process or no log can be made."""
+        self.stop()
         host, port = self.address.host, str(self.address.port)
         briefly = "deployments.brief_locks"
         start = [briefly, "prefect", "server", "start", "--host", host, "--port", port]
@@ -141,15 +153,58 @@ class Server:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What every process that talks to this server needs."""
+        return self._environment
+
+    @property
+    def database(self) -> Path:
+        """Its SQLite file; there is none where another database is configured."""
+        return self._home / "prefect" / "prefect.db"
+
+    def port_taken(self) -> str | None:
+        """Who listens there is not our server, and would be taken for it. None where it is free."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.address.host, self.address.port))
+            except OSError as error:
+                return f"port {self.address.port} cannot be used ({error.strerror})"
+        return None
+
+    async def fault(self, timeout_s: float) -> Fault | None:
+        """Why the server is of no use though its process lives; None where it answers well. Asked for
+        a run that there is not, since its own health check does not read its database."""
+        url = f"{self.address.api}/flow_runs/{uuid.UUID(int=0)}"
+        word = self._environment.get("PREFECT_API_AUTH_STRING", "")
+        name, _, password = word.partition(":")
+        auth = httpx.BasicAuth(name, password) if word else None
         try:
-            self._process.wait(STOP_TIMEOUT_S)
+            async with httpx.AsyncClient(trust_env=False, timeout=timeout_s, auth=auth) as client:
+                reply = await client.get(url)
+        except httpx.HTTPError as error:
+            return Fault(False, f"no answer ({type(error).__name__})")
+        if reply.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+            return Fault(True, "HTTP 500")
+        return Fault(False, f"HTTP {reply.status_code}") if reply.is_server_error else None
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

@@ -1,147 +1,131 @@
-"""`watchkeeper up`: server, deployments, schedules, runner and sweep, in one foreground process.
+"""`watchkeeper up`: the sweep, and Prefect kept running beside it, in one foreground process.
 
-This module imports Prefect, which reads its settings as it is imported: the caller has set the
-environment by then.
+Nothing in this process imports Prefect before it is needed, and nothing of Prefect ends the sweep.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import importlib
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from datetime import timedelta
 
-from prefect.deployments.runner import RunnerDeployment
-from prefect.runner import Runner
-from prefect.schedules import Interval
-
-from deployments.catalogue import MOST_RUNS, Deployed, served
-from deployments.mirror import Mirror, paused_everywhere
+from deployments.prefect_keeper import PrefectKeeper, ready_file
 from deployments.server import Server
-from tasks.executing import PrefectExecutor
+from watchkeeper.errors import Transient
+from watchkeeper.performing.own_alarms import follow_troubles
+from watchkeeper.performing.responding import Executor
 from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
-from watchkeeper.store import jobs
+from watchkeeper.trouble import Condition, TroubleKind
+
+logger = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
-RESTART_PAUSE_S = 5.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A first start that takes so long is no trouble yet.
+STARTS_WITHIN = timedelta(minutes=2)
+# A call to Prefect holds up the sweep.
+PREFECT_CALL_S = 20.0
 
 
 async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
-    """Run until SIGINT or SIGTERM; then stop all, runs first.
+    """Run until SIGINT, SIGTERM or SIGHUP; then stop all: the sweep, the runs, the server.
 
-    A server that dies is started again, and so is a runner that lost it: the sweep goes on all
-    the while.
+    The sweep does not wait for Prefect, and goes on without it.
     """
     stop = asyncio.Event()
-    await server.healthy()
-    mirror = Mirror(watch)
-    sweeping = asyncio.create_task(_sweep_on(watch, mirror, tell))
+    for number in STOP_SIGNALS:
+        # One that was ignored from the start stays so: nohup wants it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    keeper = PrefectKeeper(watch, server, tell)
+    tasks = [
+        asyncio.create_task(_sweep_on(watch, keeper, tell)),
+        asyncio.create_task(keeper.keep()),
+    ]
     try:
-        while not stop.is_set():
-            await _serve(watch, server, mirror, stop, tell)
+        await stop.wait()
     finally:
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
         ready_file(watch.settings.home).unlink(missing_ok=True)
 
 
-async def _serve(
-    watch: Watch, server: Server, mirror: Mirror, stop: asyncio.Event, tell: Tell
-) -> None:
-    """A runner for each kind of run, until we are told to stop or one ends."""
-    if not server.alive:
-        tell("the Prefect server is started again")
-        server.spawn()
-        await server.healthy()
-    entries = served(watch.settings, watch.jobs_there(tell))
-    runners = [
-        await _runner(watch, mirror, [e for e in entries if e.place == place], most)
-        for place, most in MOST_RUNS.items()
-    ]
-    serving = [asyncio.create_task(runner.start()) for runner in runners]
-    while not all(runner.started for runner in runners) and not _any_done(serving):
-        await asyncio.wait(serving, timeout=0.02)
-    # Only now: a runner takes SIGTERM for itself as it starts.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _say_ready(watch, server)
-    tell(f"ready: {server.address.ui}")
-    while not stop.is_set() and not _any_done(serving) and server.alive:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1)
-    for runner, task in zip(runners, serving, strict=True):
-        if runner.started and not task.done():
-            await runner.astop()
-        elif not task.done():
-            task.cancel()
-    ended = await asyncio.gather(*serving, return_exceptions=True)
-    errors = [type(error).__name__ for error in ended if isinstance(error, Exception)]
-    if errors and not stop.is_set():
-        tell(f"the runners ended ({', '.join(errors)}) and are started again")
-        await asyncio.sleep(RESTART_PAUSE_S)
-
-
-async def _runner(watch: Watch, mirror: Mirror, entries: list[Deployed], most: int) -> Runner:
-    runner = Runner(
-        name="watchkeeper",
-        query_seconds=1,
-        prefetch_seconds=3,
-        pause_on_shutdown=False,
-        limit=most,
-    )
-    for entry in entries:
-        await runner.aadd_deployment(_deployment(watch, entry, mirror))
-    return runner
-
-
-def _any_done(tasks: list[asyncio.Task[None]]) -> bool:
-    return any(task.done() for task in tasks)
-
-
-def _deployment(watch: Watch, entry: Deployed, mirror: Mirror) -> RunnerDeployment:
-    """Made paused where the job is: a redeploy in the middle of an incident resumes nothing."""
-    paused = False
-    if entry.job is not None:
-        with watch.store.read() as session:
-            paused = paused_everywhere(jobs.everywhere(session), entry.job)
-        mirror.deployed(entry.job, paused)
-    return RunnerDeployment.from_entrypoint(
-        entry.entrypoint,
-        name=entry.name,
-        # Without its slug a redeployed schedule is refused.
-        schedules=[Interval(entry.interval_s, slug=entry.name)] if entry.interval_s else [],
-        parameters=entry.parameters,
-        description=entry.description,
-        tags=list(entry.tags),
-        paused=paused,
-    )
-
-
-async def _sweep_on(watch: Watch, mirror: Mirror, tell: Tell) -> None:
-    """Sweep for ever. What fails is told and tried again: nothing here may end the watch."""
-    executor = PrefectExecutor()
+async def _sweep_on(watch: Watch, keeper: PrefectKeeper, tell: Tell) -> None:
+    """Sweep for ever. What fails is logged and tried again: nothing here may end the watch."""
+    executor = KeptExecutor(keeper)
+    before: frozenset[str] = frozenset()
     while True:
         try:
-            for said in await sweep(watch, executor):
-                tell(f"sweep: {said}")
-            await mirror.reflect()
+            done = await sweep(watch, executor)
+            for said in done:
+                # What fails in each sweep is said once.
+                if said not in before:
+                    tell(f"sweep: {said}")
+            before = frozenset(done)
+            for said in await follow_troubles(watch, _conditions(watch, keeper)):
+                tell(said)
         except Exception as error:
+            logger.exception("a sweep failed")
             tell(f"sweep: {type(error).__name__}: {error}")
         await asyncio.sleep(watch.settings.sweep_interval_s)
 
 
-def ready_file(home: Path) -> Path:
-    return home / "up.json"
+def _conditions(watch: Watch, keeper: PrefectKeeper) -> list[Condition]:
+    state = keeper.state
+    starts = not state.failures and watch.now() - state.since < STARTS_WITHIN
+    if state.running or starts:
+        return []
+    return [
+        Condition(
+            kind=TroubleKind.PREFECT_AWAY,
+            text=state.text,
+            since=state.since,
+            page_after=timedelta(seconds=watch.settings.prefect_away_s),
+        )
+    ]
 
 
-def _say_ready(watch: Watch, server: Server) -> None:
-    """Where other commands find this server."""
-    path = ready_file(watch.settings.home)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({"pid": os.getpid(), "api": server.address.api}))
-    os.replace(draft, path)
+class KeptExecutor:
+    """Prefect as the executor while it runs; it is imported by the first call, in a thread, since
+    that takes seconds. While it does not run each call is Transient at once."""
+
+    def __init__(self, keeper: PrefectKeeper) -> None:
+        self._keeper = keeper
+        self._executor: Executor | None = None
+
+    async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
+        executor = await self._opened()
+        try:
+            async with asyncio.timeout(PREFECT_CALL_S):
+                await executor.start(deployment, parameters, key)
+        except TimeoutError:
+            raise Transient(f"{deployment} was not started in {PREFECT_CALL_S:g} s") from None
+
+    async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
+        executor = await self._opened()
+        try:
+            async with asyncio.timeout(PREFECT_CALL_S):
+                await executor.wake(flow_run_id, decision, by, reason)
+        except TimeoutError:
+            raise Transient(f"run {flow_run_id} was not woken in {PREFECT_CALL_S:g} s") from None
+
+    async def _opened(self) -> Executor:
+        if not self._keeper.state.running:
+            raise Transient(f"Prefect is not running: {self._keeper.state.text}")
+        if self._executor is None:
+            try:
+                module = await asyncio.to_thread(importlib.import_module, "tasks.executing")
+            except Exception as error:
+                logger.exception("Prefect cannot be imported")
+                raise Transient(f"Prefect cannot be imported ({type(error).__name__})") from None
+            made: Executor = module.PrefectExecutor()
+            self._executor = made
+        return self._executor

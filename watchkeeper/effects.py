@@ -103,16 +103,18 @@ REGISTRY: dict[str, EffectKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One side effect of one incident: the natural key (incident, round, step, target)."""
+    """One side effect: the natural key (incident, round, step, target). `incident_id` is None for
+    what the watch does on its own behalf."""
 
-    incident_id: int
+    incident_id: int | None
     round: int
     kind: EffectKind
     target: str
 
     @property
     def dedup_key(self) -> str:
-        return f"inc-{self.incident_id}:{self.round}:{self.kind.step}:{self.target}"
+        whose = "watch" if self.incident_id is None else f"inc-{self.incident_id}"
+        return f"{whose}:{self.round}:{self.kind.step}:{self.target}"
 
     def says(self) -> str:
         return self.kind.said(self.target)

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(default=15, gt=0)
     responder_lease_s: float = Field(default=60, gt=0)
     responder_start_s: float = Field(default=120, gt=0)
+    prefect_away_s: float = Field(default=300, ge=0)
     settle_inline_s: float = Field(default=60, ge=0)
     observations_kept_days: int = Field(default=90, ge=1, le=36500)
     failpoints: bool = False

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from deployments.commands.edge import settings, words
+from deployments.own_log import log_to_file
 from deployments.server import Server, free_address, sealed_environment, secure
+from deployments.supervisor import STOP_SIGNALS, supervise
 from deployments.tied import end_with_parent
 from tasks.registering import register
 from watchkeeper.errors import UserError
 from watchkeeper.performing.watch import open_watch
 from watchkeeper.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def up(
@@ -30,8 +38,10 @@ def up(
     ] = False,
 ) -> None:
     """Server, UI, deployments, schedules, runner and sweep, in the foreground until Ctrl-C."""
+    end_orderly()
     with ExitStack() as stack:
         chosen = settings()
+        stack.callback(log_to_file(chosen.home))
         if sandbox:
             from deployments.drill.world import sandbox_world
 
@@ -49,22 +59,36 @@ def up(
         secure(chosen.home / "prefect")
         environment = sealed_environment(chosen, address) | _ours(chosen)
         server = Server(chosen, address, environment)
-        server.spawn()
-        stack.callback(server.stop)
         words.print(f"watching {', '.join(names)}; state in {chosen.home}")
         if sandbox:
             words.print("in another terminal, for the other commands to find it:")
             words.print(f"  export WATCHKEEPER_HOME={chosen.home}", markup=False)
             words.print(f"  export WATCHKEEPER_INTEGRATIONS={chosen.integrations}", markup=False)
-        words.print(f"the Prefect server starts on {address.ui}; Ctrl-C ends all")
+        words.print(f"the Prefect server will be on {address.ui}; Ctrl-C ends all")
         os.environ.clear()
         os.environ.update(environment)
         if tied:
             end_with_parent()
-        # Only now: Prefect reads its settings while it is imported.
-        from deployments.supervisor import supervise
+        asyncio.run(supervise(watch, server, _line))
 
-        asyncio.run(supervise(watch, server, words.print))
+
+def end_orderly() -> None:
+    """From here on a signal to stop unwinds whatever has begun, also before the supervisor takes
+    the signals for itself."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+
+def _line(text: str) -> None:
+    """A terminal that is gone, or a full disk behind it, ends no watch."""
+    logger.info("%s", text)
+    with suppress(OSError, ValueError):
+        words.print(text, markup=False)
 
 
 @contextmanager
@@ -80,17 +104,15 @@ def _only_one(home: Path) -> Iterator[None]:
 
 
 def _ours(chosen: Settings) -> dict[str, str]:
-    """Our settings for the runs, with paths that hold whatever folder they start in."""
-    given = {
-        "WATCHKEEPER_HOME": str(chosen.home.resolve()),
-        "WATCHKEEPER_INTEGRATIONS": str(chosen.integrations.resolve()),
-        "WATCHKEEPER_FAILPOINTS": str(chosen.failpoints).lower(),
-        "WATCHKEEPER_RESPONDER_LEASE_S": str(chosen.responder_lease_s),
-        "WATCHKEEPER_RESPONDER_START_S": str(chosen.responder_start_s),
-        "WATCHKEEPER_SETTLE_INLINE_S": str(chosen.settle_inline_s),
-    }
-    if chosen.runbooks is not None:
-        given["WATCHKEEPER_RUNBOOKS"] = str(chosen.runbooks.resolve())
-    if chosen.database_url is not None:
-        given["WATCHKEEPER_DATABASE_URL"] = chosen.database
+    """The settings that were given, for the runner and its runs, with paths that hold whatever
+    folder they start in."""
+    given = {}
+    for name in {*chosen.model_fields_set, "home", "integrations"}:
+        value = getattr(chosen, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        elif isinstance(value, Path):
+            value = value.resolve()
+        if value is not None:
+            given[f"WATCHKEEPER_{name.upper()}"] = str(value)
     return given

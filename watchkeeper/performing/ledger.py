@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from sqlmodel import Session
 
@@ -24,6 +25,32 @@ Do = Callable[[], Awaitable[str]]
 _BEGUN = frozenset({EffectState.SENDING, EffectState.UNKNOWN})
 # Asks the far side: what it shows if the effect is there, None if it is not.
 ReadBack = Callable[[], Awaitable[str | None]]
+
+
+class Right(Protocol):
+    """On whose behalf an effect is performed."""
+
+    @property
+    def fence(self) -> int: ...
+    def check(self, session: Session) -> None: ...
+    def effect(self, kind: EffectKind, target: str) -> Effect: ...
+    def set_aside(self, session: Session, kind: EffectKind, target: str, now: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBehalf:
+    """The watch acts for itself, outside any incident; only for what the far side dedups."""
+
+    fence: int = 0
+
+    def check(self, session: Session) -> None:
+        """Nothing to hold: the far side folds repeats."""
+
+    def effect(self, kind: EffectKind, target: str) -> Effect:
+        return Effect(incident_id=None, round=0, kind=kind, target=target)
+
+    def set_aside(self, session: Session, kind: EffectKind, target: str, now: datetime) -> None:
+        """No person has one of these tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +99,7 @@ def in_doubt(watch: Watch, effect: Effect) -> bool:
 
 async def perform(
     watch: Watch,
-    duty: Duty,
+    duty: Right,
     kind: EffectKind,
     target: str,
     do: Do,
@@ -130,7 +157,7 @@ def transact(
     return EffectState.DONE
 
 
-async def _send(watch: Watch, duty: Duty, effect: Effect, do: Do) -> EffectState:
+async def _send(watch: Watch, duty: Right, effect: Effect, do: Do) -> EffectState:
     step = effect.kind.step
     failpoint(f"effect.{step}.before")
     try:
@@ -153,7 +180,7 @@ async def _send(watch: Watch, duty: Duty, effect: Effect, do: Do) -> EffectState
 
 
 def _settle(
-    watch: Watch, duty: Duty, effect: Effect, state: EffectState, outcome: str
+    watch: Watch, duty: Right, effect: Effect, state: EffectState, outcome: str
 ) -> EffectState:
     # Not fenced: what happened did happen, and the ledger must say so whoever writes it.
     with watch.store.write() as session:

@@ -22,6 +22,7 @@ from watchkeeper.store.tables.ledger import EffectRow, LockRow
 from watchkeeper.store.tables.mitigation import ApprovalRow, ExposureRow, LeaseRow, StepRow
 from watchkeeper.store.tables.planning import ChangeRow, MaintenanceRow
 from watchkeeper.store.tables.telemetry import ScrapeRow
+from watchkeeper.store.tables.trouble import TroubleRow
 from watchkeeper.store.tables.volume import RequestCountRow
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "StepRow",
     "SwitchRow",
     "TimelineRow",
+    "TroubleRow",
     "WatermarkRow",
     "WindowRow",
 ]

@@ -12,13 +12,14 @@ from watchkeeper.store.columns import UtcDateTime
 
 class EffectRow(SQLModel, table=True):
     """One side effect, keyed by (incident, round, step, target); SENDING is committed before the
-    call. A relapse begins a new round, in which the same step may be taken again."""
+    call. A relapse begins a new round, in which the same step may be taken again. What the watch does
+    on its own behalf has no incident."""
 
     __tablename__ = "effects"
     __table_args__ = (UniqueConstraint("incident_id", "round", "step", "target"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    incident_id: int | None = Field(default=None, foreign_key="incidents.id", index=True)
     round: int
     step: str
     target: str
