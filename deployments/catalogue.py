@@ -48,6 +48,12 @@ def catalogue(settings: Settings, path: Path = PREFECT_YAML) -> tuple[Deployed, 
     return tuple(_deployed(entry, settings) for entry in listed)
 
 
+def health_interval_s(settings: Settings) -> float:
+    """How often every integration is checked: what is older than two of these is not fresh."""
+    found = next((e.interval_s for e in catalogue(settings) if e.name == "health"), None)
+    return settings.health_interval_s if found is None else found
+
+
 def served(settings: Settings, jobs: Mapping[str, str]) -> tuple[Deployed, ...]:
     """What `up` serves for the jobs of the watched integrations, name -> criticality: a job that
     nobody has costs no run, and one that prefect.yaml does not name is deployed all the same."""

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
+from deployments.catalogue import health_interval_s
+from deployments.own_checks import OwnChecks
 from deployments.prefect_keeper import PrefectKeeper, ready_file
 from deployments.server import Server
 from watchkeeper.errors import Transient
@@ -43,8 +45,12 @@ async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     keeper = PrefectKeeper(watch, server, tell)
+    executor = KeptExecutor(keeper)
+    interval = timedelta(seconds=health_interval_s(watch.settings))
+    checks = OwnChecks(watch, executor, interval, tell)
     tasks = [
-        asyncio.create_task(_sweep_on(watch, keeper, tell)),
+        asyncio.create_task(_sweep_on(watch, executor, keeper, checks, tell)),
+        asyncio.create_task(checks.keep_checking()),
         asyncio.create_task(keeper.keep()),
     ]
     try:
@@ -58,9 +64,10 @@ async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
         ready_file(watch.settings.home).unlink(missing_ok=True)
 
 
-async def _sweep_on(watch: Watch, keeper: PrefectKeeper, tell: Tell) -> None:
+async def _sweep_on(
+    watch: Watch, executor: Executor, keeper: PrefectKeeper, checks: OwnChecks, tell: Tell
+) -> None:
     """Sweep for ever. What fails is logged and tried again: nothing here may end the watch."""
-    executor = KeptExecutor(keeper)
     before: frozenset[str] = frozenset()
     while True:
         try:
@@ -70,7 +77,7 @@ async def _sweep_on(watch: Watch, keeper: PrefectKeeper, tell: Tell) -> None:
                 if said not in before:
                     tell(f"sweep: {said}")
             before = frozenset(done)
-            for said in await follow_troubles(watch, _conditions(watch, keeper)):
+            for said in await follow_troubles(watch, _conditions(watch, keeper, checks)):
                 tell(said)
         except Exception as error:
             logger.exception("a sweep failed")
@@ -78,19 +85,21 @@ async def _sweep_on(watch: Watch, keeper: PrefectKeeper, tell: Tell) -> None:
         await asyncio.sleep(watch.settings.sweep_interval_s)
 
 
-def _conditions(watch: Watch, keeper: PrefectKeeper) -> list[Condition]:
+def _conditions(watch: Watch, keeper: PrefectKeeper, checks: OwnChecks) -> list[Condition]:
+    """What is wrong with the watch itself just now."""
+    found = [] if checks.condition is None else [checks.condition]
     state = keeper.state
     starts = not state.failures and watch.now() - state.since < STARTS_WITHIN
-    if state.running or starts:
-        return []
-    return [
-        Condition(
-            kind=TroubleKind.PREFECT_AWAY,
-            text=state.text,
-            since=state.since,
-            page_after=timedelta(seconds=watch.settings.prefect_away_s),
+    if not state.running and not starts:
+        found.append(
+            Condition(
+                kind=TroubleKind.PREFECT_AWAY,
+                text=state.text,
+                since=state.since,
+                page_after=timedelta(seconds=watch.settings.prefect_away_s),
+            )
         )
-    ]
+    return found
 
 
 class KeptExecutor:

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from tasks.incidents import chosen
-from tasks.lateness import too_late
+from tasks.lateness import needed_checks
 from tasks.showing import show_endpoint_health
 from tasks.watching import check, open_incident, page, spare_the_answer, start_responder
 from watchkeeper.performing.detecting import Check
@@ -22,9 +22,13 @@ async def health(integration: str | None = None) -> State[None]:
     Args:
         integration: such as maintainx@prod; all when empty
     """
-    if late := too_late():
-        return Completed(name="Late", message=late)
-    names = chosen(integration)
+    async with needed_checks(chosen(integration)) as (names, late):
+        if late and not names:
+            return Completed(name="Late", message=late)
+        return await check_each(names)
+
+
+async def check_each(names: tuple[str, ...]) -> State[None]:
     looked = await asyncio.gather(*(check(name) for name in names), return_exceptions=True)
     found = [one for one in looked if isinstance(one, Check)]
     failing = [one for one in found if not one.healthy]

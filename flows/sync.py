@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from tasks.incidents import chosen
-from tasks.lateness import too_late
+from tasks.lateness import needless_sync
 from tasks.syncing import alone, resources_of, stopped_before, sync_resource
 from watchkeeper.performing.stopping import Interrupted
 
@@ -20,13 +20,14 @@ async def sync(job: str, integration: str | None = None) -> State[None]:
         job: a job's name in the runbook, such as workorder-sync
         integration: such as maintainx@prod; every integration with this job when empty
     """
-    if late := too_late():
-        return Completed(name="Late", message=late)
     rested, moved, stopped = [], [], False
     for name in chosen(integration):
         resources = resources_of(name, job)
         if resources and (why := await stopped_before(name, job)):
             rested.append(f"{name}: {why}")
+            continue
+        if resources and (late := needless_sync(name, resources)):
+            rested.append(f"{name}: {late}")
             continue
         async with alone(name, job) as first:
             if not first:

@@ -1,24 +1,99 @@
 """Scheduled runs that come long after their time.
 
-While the server or the runner is away its schedules pile up, and all of it starts at once on
-return: one look now is worth as much as thirty.
+While the server or the runner is away its schedules pile up, and all of it starts at once on return:
+one check then is worth as much as thirty, and none is worth less than one.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from prefect.runtime import flow_run
 
-GRACE = timedelta(minutes=2)
+from tasks.context import current
+from watchkeeper.heartbeat import Part, Result
+from watchkeeper.lateness import late_by, still_due
+from watchkeeper.performing import responding
+from watchkeeper.store import heartbeats, observations, watermarks
+
+logger = logging.getLogger(__name__)
 
 
-def too_late(now: datetime | None = None) -> str | None:
-    """Why this run should end at once, or None."""
+def lateness() -> timedelta | None:
+    """How late this run began; None where it is in time, or where no schedule started it."""
     due = flow_run.scheduled_start_time
     if flow_run.id is None or due is None:
         return None
-    late = (now or datetime.now(UTC)) - due
-    return (
-        f"due {late.total_seconds():.0f} s ago: the next run sees to it" if late > GRACE else None
+    return late_by(due, datetime.now(UTC))
+
+
+@asynccontextmanager
+async def needed_checks(names: tuple[str, ...]) -> AsyncIterator[tuple[tuple[str, ...], str]]:
+    """The integrations that this run should check, and why not the others. A late run leaves out one
+    whose last check is newer than one interval, and one that another late run checks just now."""
+    late = lateness()
+    if late is None:
+        _record(None)
+        yield names, ""
+        return
+    _record(late)
+    mine, left = [], []
+    async with AsyncExitStack() as turns:
+        for name in names:
+            if why := await _needless(turns, name):
+                left.append(f"{name} {why}")
+            else:
+                mine.append(name)
+        yield tuple(mine), f"due {_s(late)} ago: {'; '.join(left)}"
+
+
+async def _needless(turns: AsyncExitStack, name: str) -> str | None:
+    watch = current()
+    interval = timedelta(seconds=watch.settings.health_interval_s)
+    holder = str(flow_run.id)
+    first = await turns.enter_async_context(
+        responding.alone(watch, f"check:{name}", holder, "a late check")
     )
+    if not first:
+        return "is being checked by another late run"
+    with watch.store.read() as session:
+        last = observations.last_check(session, name)
+    if last is None or still_due(last, watch.now(), interval):
+        return None
+    return f"was checked {_s(watch.now() - last)} ago"
+
+
+def needless_sync(name: str, resources: tuple[str, ...]) -> str | None:
+    """Why a late run of a job need not move these resources of an integration, or None: all of them
+    were walked within the last interval."""
+    late = lateness()
+    if late is None:
+        return None
+    watch = current()
+    interval = timedelta(seconds=watch.settings.sync_interval_s)
+    with watch.store.read() as session:
+        marks = [watermarks.get(session, name, resource) for resource in resources]
+    walked = [mark.walked_at if mark else None for mark in marks]
+    if any(still_due(at, watch.now(), interval) for at in walked):
+        return None
+    return f"due {_s(late)} ago, and walked since"
+
+
+def _record(late: timedelta | None) -> None:
+    """For `status`: how late scheduled checks begin."""
+    watch = current()
+    every = timedelta(seconds=watch.settings.health_interval_s)
+    result = Result.WELL if late is None else Result.FAILED
+    detail = "in time" if late is None else f"scheduled checks begin {_s(late)} late"
+    value = 0.0 if late is None else late.total_seconds()
+    with watch.store.write() as session:
+        heartbeats.beat(
+            session, Part.SCHEDULE, watch.now(), result, detail, every=every, value=value
+        )
+
+
+def _s(span: timedelta) -> str:
+    return f"{span.total_seconds():.0f} s"

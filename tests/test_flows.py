@@ -31,10 +31,11 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow_async
 from prefect.flows import load_flow_from_entrypoint
-from prefect.states import Completed, exception_to_failed_state
+from prefect.states import Completed, Scheduled, exception_to_failed_state
 from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
 from pydantic import BaseModel, ValidationError
+from sqlmodel import select
 from stand_ins import Vendor, entry, running_vendor
 
 import tasks
@@ -66,6 +67,7 @@ from watchkeeper.errors import (
     WatchkeeperError,
 )
 from watchkeeper.gaps import GapState
+from watchkeeper.heartbeat import Part, Result
 from watchkeeper.incident import Incident
 from watchkeeper.incident import State as IncidentState
 from watchkeeper.mitigation.job import PAUSED
@@ -79,14 +81,17 @@ from watchkeeper.store import (
     approvals,
     effects,
     gaps,
+    heartbeats,
     incidents,
     jobs,
     leases,
     locks,
+    observations,
     pages,
     records,
     switches,
 )
+from watchkeeper.store.tables import ObservationRow
 from watchkeeper.vendor.answers import Forbidden, KeyRefused, NotFound, Unavailable
 from watchkeeper.vendor.failures import CallFailed
 
@@ -598,6 +603,77 @@ def test_a_healthy_vendor_wakes_nobody(
         assert incidents.listed(session) == []
     shown = artifact(prefect_server, "endpoint-health-maintainx-test")
     assert shown["description"] == "4 of 4 answer well"
+
+
+async def played_late(late: timedelta, runs: int) -> list[State[Any]]:
+    """So many scheduled health runs, all begun at once and this long after their time."""
+    due = Scheduled(scheduled_time=datetime.now(UTC) - late)
+    async with get_client() as client:
+        made = [await client.create_flow_run(health, state=due) for _ in range(runs)]
+    states: list[State[Any]] = await asyncio.gather(
+        *(run_flow_async(health, flow_run=run, parameters={}, return_type="state") for run in made)
+    )
+    return states
+
+
+def test_of_late_runs_one_checks_and_the_others_say_so(watch: Watch, vendor: Vendor) -> None:
+    """W2: twelve health runs that begin minutes after their time, in an outage: one of them checks
+    and opens the incident; the others end as late, and how late is recorded."""
+    vendor.fault("key_expired")
+    with watch.store.read() as session:
+        assert observations.last_check(session, NAME) is None
+
+    async def twelve() -> list[State[Any]]:
+        async with deployed_but_not_served():
+            return await played_late(timedelta(seconds=400), 12)
+
+    states = asyncio.run(twelve())
+    names = [state.name for state in states]
+    assert sorted(names) == ["Late"] * 11 + ["Unhealthy"]
+    why = {str(state.message) for state in states if state.name == "Late"}
+    assert all(text.startswith("due 4") and NAME in text for text in why)
+    with watch.store.read() as session:
+        (found,) = incidents.listed(session)
+        told = heartbeats.last(session, Part.SCHEDULE)
+    assert found.integration == NAME
+    assert told is not None and told.result is Result.FAILED
+    assert told.value == pytest.approx(400, abs=60)
+
+
+def test_a_late_run_checks_where_the_last_check_is_older_than_one_interval(
+    watch: Watch, vendor: Vendor
+) -> None:
+    """W2: lateness alone is no reason to skip; a fresh check is. In time, every run checks."""
+    assert [s.name for s in asyncio.run(played_late(timedelta(0), 1))] == ["Healthy"]
+    assert [s.name for s in asyncio.run(played_late(timedelta(seconds=400), 1))] == ["Late"]
+    interval = timedelta(seconds=watch.settings.health_interval_s)
+    with watch.store.write() as session:
+        for row in session.exec(select(ObservationRow)):
+            row.looked_at, row.at = (at - interval for at in (row.looked_at or row.at, row.at))
+    assert [s.name for s in asyncio.run(played_late(timedelta(seconds=400), 1))] == ["Healthy"]
+    with watch.store.read() as session:
+        told = heartbeats.last(session, Part.SCHEDULE)
+    assert told is not None and told.detail.startswith("scheduled checks begin 4")
+
+
+def test_a_late_sync_moves_what_was_not_walked_since(watch: Watch, vendor: Vendor) -> None:
+    """W2's sibling: a job's late runs after a pause of Prefect move what is due, once."""
+
+    async def late(runs: int) -> list[State[Any]]:
+        due = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(seconds=400))
+        given = {"job": "asset-sync", "integration": NAME}
+        states = []
+        for _ in range(runs):
+            async with get_client() as client:
+                run = await client.create_flow_run(sync, parameters=given, state=due)
+            states.append(
+                await run_flow_async(sync, flow_run=run, parameters=given, return_type="state")
+            )
+        return states
+
+    first, second = asyncio.run(late(2))
+    assert (first.name, first.message) == ("Synced", f"{NAME} assets: 5 rows in 1 pages")
+    assert "walked since" in str(second.message)
 
 
 def test_a_triage_shows_its_proof(watch: Watch, vendor: Vendor, prefect_server: Server) -> None:

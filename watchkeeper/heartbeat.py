@@ -14,8 +14,8 @@ FRESH_INTERVALS = 2
 
 
 class Part(StrEnum):
-    """What the watch consists of. The target of `up`, `server` and `disk` is empty; that of the
-    others is the name of an integration."""
+    """What the watch consists of. The target of `up`, `server`, `disk`, `schedule` and `lag` is
+    empty; that of the others is the name of an integration."""
 
     UP = "up"
     SERVER = "server"
@@ -23,6 +23,8 @@ class Part(StrEnum):
     CHECK = "check"
     PAGER = "pager"
     SINK = "sink"
+    SCHEDULE = "schedule"
+    LAG = "lag"
 
 
 class Result(StrEnum):

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
+from deployments.catalogue import health_interval_s
 from deployments.commands.edge import settings, words
 from deployments.own_log import log_to_file
 from deployments.server import Server, free_address, sealed_environment, secure
@@ -106,7 +107,7 @@ def _only_one(home: Path) -> Iterator[None]:
 def _ours(chosen: Settings) -> dict[str, str]:
     """The settings that were given, for the runner and its runs, with paths that hold whatever
     folder they start in."""
-    given = {}
+    given = {"WATCHKEEPER_HEALTH_INTERVAL_S": str(health_interval_s(chosen))}
     for name in {*chosen.model_fields_set, "home", "integrations"}:
         value = getattr(chosen, name)
         if isinstance(value, SecretStr):

@@ -174,6 +174,18 @@ _LAST_OF_PROBE = (
 )
 
 
+def last_check(session: Session, integration: str, now: datetime) -> datetime | None:
+    """When the newest health check looked, whatever it saw; one of the future is none."""
+    return session.exec(
+        select(ObservationRow.looked_at)
+        .where(ObservationRow.integration == integration)
+        .where(ObservationRow.purpose == Purpose.HEALTH)
+        .where(col(ObservationRow.at) <= now)
+        .order_by(col(ObservationRow.at).desc())
+        .limit(1)
+    ).first()
+
+
 def last_of_kind(
     session: Session, integration: str, kind: Kind, since: datetime, now: datetime
 ) -> Reading | None:
