@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from deployments.prefect_database import FileIdentity, damage, identity, set_aside
+from deployments.prefect_database import set_aside
 from deployments.runner_child import RunnerChild
 from deployments.server import Fault, Server
 from watchkeeper.backoff import Backoff
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.performing.watch import Watch
+from watchkeeper.store.integrity import FileIdentity, damage, identity
 
 logger = logging.getLogger(__name__)
 

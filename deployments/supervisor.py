@@ -20,6 +20,7 @@ from deployments.server import Server
 from watchkeeper.errors import Transient
 from watchkeeper.performing.own_alarms import follow_troubles
 from watchkeeper.performing.responding import Executor
+from watchkeeper.performing.store_guard import StoreGuard
 from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
 from watchkeeper.trouble import Condition, TroubleKind
@@ -69,8 +70,18 @@ async def _sweep_on(
 ) -> None:
     """Sweep for ever. What fails is logged and tried again: nothing here may end the watch."""
     before: frozenset[str] = frozenset()
+    guard = StoreGuard(watch)
     while True:
         try:
+            broken = await guard.look()
+            for said in await guard.alarm():
+                tell(said)
+            if broken is not None:
+                if broken not in before:
+                    tell(f"the sweep cannot be done: {broken}")
+                before = frozenset({broken})
+                await asyncio.sleep(watch.settings.sweep_interval_s)
+                continue
             done = await sweep(watch, executor)
             for said in done:
                 # What fails in each sweep is said once.

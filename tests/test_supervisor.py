@@ -8,71 +8,34 @@ import os
 import signal
 import socket
 import sqlite3
-import ssl
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from conftest import INTEGRATIONS, NAME, Clock, store_key
+from conftest import NAME, Clock
 from making import opened
+from pager_lab import Far, running_pager, with_pager
 from up_lab import Up, alive, running_up, until
 
-from deployments.prefect_database import damage, identity, set_aside
+from deployments.prefect_database import set_aside
 from watchkeeper.backoff import Backoff
-from watchkeeper.credentials.references import open_rotatable
-from watchkeeper.credentials.secret import Secret
-from watchkeeper.performing.own_alarms import follow_troubles, home_key
+from watchkeeper.performing.own_alarms import follow_troubles
 from watchkeeper.performing.watch import Watch, open_watch
-from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
 from watchkeeper.store import troubles
+from watchkeeper.store.integrity import damage, identity
 from watchkeeper.trouble import Condition, TroubleKind
 
-ROUTING_KEY = "0123456789abcdef" * 2
 AWAY = TroubleKind.PREFECT_AWAY
-
-
-@dataclass(frozen=True)
-class Far:
-    """A pager that anybody's home may call, and its record."""
-
-    url: str
-    ca_file: str
-    client: httpx.Client
-
-    def alerts(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = self.client.get("/pages").json()["incidents"]
-        return found
-
-    def of(self, home: Path, kind: TroubleKind) -> dict[str, Any] | None:
-        return self.alerts().get(home_key(home, kind))
 
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
-    folder = tmp_path_factory.mktemp("pager")
-    with Processes(folder) as processes:
-        pager = processes.start(["pager", "--ca-file", str(folder / "ca.pem")])
-        tls = ssl.create_default_context(cafile=pager["ca_file"])
-        with httpx.Client(base_url=f"{pager['url']}/_sim", verify=tls, trust_env=False) as client:
-            yield Far(pager["url"], pager["ca_file"], client)
-
-
-def with_pager(folder: Path, far: Far) -> Path:
-    """integrations.yaml with one integration that nobody reaches, and a pager that answers."""
-    if not (folder / "key.json").exists():
-        store_key(folder)
-    keys = open_rotatable("file:routing.json", folder)
-    keys.promote(keys.offer(Secret(ROUTING_KEY)))
-    entry = {"routing_key": "file:routing.json", "base_url": far.url, "ca_file": far.ca_file}
-    path = folder / "integrations.yaml"
-    path.write_text(f"{INTEGRATIONS}    pager: {json.dumps(entry)}\n", encoding="utf-8")
-    return path
+    with running_pager(tmp_path_factory.mktemp("pager")) as found:
+        yield found
 
 
 # --- decisions ----------------------------------------------------------------------------------

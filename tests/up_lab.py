@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,15 +74,18 @@ class Up:
 
 @contextmanager
 def running_up(
-    home: Path, integrations: Path, more: Mapping[str, str] | None = None
+    home: Path,
+    integrations: Path,
+    more: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Iterator[Up]:
-    """Started, and ended after the block if it still runs."""
+    """Started, and ended after the block if it still runs. `within`: a command that becomes it."""
     home.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}-up.log"
     ours = {"WATCHKEEPER_HOME": str(home), "WATCHKEEPER_INTEGRATIONS": str(integrations)}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [WATCHKEEPER, "up", "--tied"],
+            [*within, WATCHKEEPER, "up", "--tied"],
             env={**os.environ, **CALM, **ours, **(more or {}), "NO_COLOR": "1"},
             stdin=subprocess.PIPE,
             stdout=out,

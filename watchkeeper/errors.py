@@ -2,7 +2,8 @@
 
     WatchkeeperError
     ├── Transient        ask again, later
-    │   └── Throttled    ask again, when the vendor said so
+    │   ├── Throttled    ask again, when the vendor said so
+    │   └── StoreBroken  our own database is damaged, read-only or full
     ├── Permanent        asking again gives the same answer
     │   ├── Refused      our own guard said no: nothing was sent
     │   │   └── Stopped  a person's word stops it: it goes on once that is lifted
@@ -11,6 +12,7 @@
     │   └── StaleFence   somebody else has taken this work over
     ├── Ambiguous        sent, no answer: the far side may have done it
     └── UserError        a person can mend it: one line, exit 2, nothing changed
+        └── StoreUnusable    our own database is damaged, read-only or full
 
 Texts never hold a secret: name the reference, not the value.
 """
@@ -35,6 +37,10 @@ class Throttled(Transient):
     def __init__(self, message: str, wait_s: float | None = None) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+class StoreBroken(Transient):
+    """Our own database cannot be used until a person, or the disk, is better. Nothing was written."""
 
 
 class Permanent(WatchkeeperError):
@@ -67,3 +73,7 @@ class Ambiguous(WatchkeeperError):
 
 class UserError(WatchkeeperError):
     """Something a person asked for that cannot be done: what, where, what to do."""
+
+
+class StoreUnusable(UserError):
+    """Our own database was there and cannot be opened."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from pydantic import SecretStr
@@ -23,9 +23,11 @@ from deployments.server import Server, free_address, sealed_environment, secure
 from deployments.supervisor import STOP_SIGNALS, supervise
 from deployments.tied import end_with_parent
 from tasks.registering import register
-from watchkeeper.errors import UserError
-from watchkeeper.performing.watch import open_watch
+from watchkeeper.errors import StoreUnusable, UserError
+from watchkeeper.performing.store_guard import page_at_start
+from watchkeeper.performing.watch import Watch, open_watch, utc_now
 from watchkeeper.settings import Settings
+from watchkeeper.store.engine import Store
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def up(
             # Before its world is made: a second one would write over the files of the first.
             stack.enter_context(_only_one(chosen.home / "sandbox"))
             chosen = stack.enter_context(sandbox_world(chosen))
-        watch = open_watch(chosen)
+        watch = _opened(chosen)
         register(watch.secrets_base)
         names = watch.names
         if not sandbox:
@@ -71,6 +73,20 @@ def up(
         if tied:
             end_with_parent()
         asyncio.run(supervise(watch, server, _line))
+
+
+def _opened(chosen: Settings) -> Watch:
+    """Raises UserError where the database cannot be used; people are called before."""
+    try:
+        return open_watch(chosen)
+    except StoreUnusable as error:
+        # Without a database: for its pagers alone.
+        blind = Watch(chosen, cast(Store, None))
+        if not chosen.integrations.exists():
+            raise
+        register(blind.secrets_base)
+        said = asyncio.run(page_at_start(blind, str(error).splitlines()[0], utc_now()))
+        raise StoreUnusable(f"{error}; {said}") from None
 
 
 def end_orderly() -> None:

@@ -26,16 +26,20 @@ async def follow_troubles(watch: Watch, seen: Collection[Condition]) -> list[str
     A pager that does not answer is tried again at the next call, and does not stop the others.
     """
     said: list[str] = []
-    pagers = own_pagers(watch)
     now = watch.now()
+    due: list[Trouble] = []
     for condition in seen:
         with watch.store.write() as session:
             trouble = troubles.keep(session, condition)
         if trouble.paged_at is None and condition.pages(now):
-            said += await _call(watch, pagers, trouble)
-    said += await _end(watch, {condition.kind for condition in seen})
+            due.append(trouble)
+    said += _end(watch, {condition.kind for condition in seen})
     with watch.store.read() as session:
         owing = troubles.owing_resolve(session)
+    # Reading every entry takes longer than a sweep.
+    pagers = own_pagers(watch) if due or owing else {}
+    for trouble in due:
+        said += await _call(watch, pagers, trouble)
     for trouble in owing:
         await _resolve(watch, pagers, trouble)
     return said
@@ -82,7 +86,7 @@ async def _call(watch: Watch, pagers: Mapping[str, Pager], trouble: Trouble) -> 
             return f"accepted as {await pager.trigger(page)}"
 
         try:
-            await perform(watch, OwnBehalf(), PAGE_TRIGGER, _target(trouble, name), trigger)
+            await perform(watch, OwnBehalf(), PAGE_TRIGGER, alarm_target(trouble, name), trigger)
         except WatchkeeperError:
             logger.exception("%s did not take the page about %s", name, trouble.kind)
         else:
@@ -95,7 +99,7 @@ async def _call(watch: Watch, pagers: Mapping[str, Pager], trouble: Trouble) -> 
     return [f"paged: {trouble.kind.says}"]
 
 
-async def _end(watch: Watch, lasting: Collection[TroubleKind]) -> list[str]:
+def _end(watch: Watch, lasting: Collection[TroubleKind]) -> list[str]:
     said = []
     with watch.store.read() as session:
         over = [t.kind for t in troubles.open_now(session) if t.kind not in lasting]
@@ -118,7 +122,9 @@ async def _resolve(watch: Watch, pagers: Mapping[str, Pager], trouble: Trouble) 
                 return f"resolved {key}"
 
             try:
-                await perform(watch, OwnBehalf(), PAGE_RESOLVE, _target(trouble, name), resolve)
+                await perform(
+                    watch, OwnBehalf(), PAGE_RESOLVE, alarm_target(trouble, name), resolve
+                )
             except WatchkeeperError:
                 logger.exception("%s did not take the end of %s", name, trouble.kind)
                 return
@@ -126,5 +132,6 @@ async def _resolve(watch: Watch, pagers: Mapping[str, Pager], trouble: Trouble) 
         troubles.resolved(session, trouble.id, watch.now())
 
 
-def _target(trouble: Trouble, pager: str) -> str:
+def alarm_target(trouble: Trouble, pager: str) -> str:
+    """The ledger's name for it."""
     return f"{trouble.kind.value} at {pager}#{trouble.id}"

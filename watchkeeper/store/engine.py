@@ -20,8 +20,8 @@ from sqlalchemy.exc import (
 )
 from sqlmodel import Session
 
-from watchkeeper.errors import Transient, UserError
-from watchkeeper.store.schema import ensure_schema
+from watchkeeper.errors import StoreBroken, StoreUnusable, Transient, UserError
+from watchkeeper.store.schema import HEAD, ensure_schema, revision_of
 
 BUSY_TIMEOUT_MS = 15_000
 _DRIVERS = {
@@ -55,6 +55,21 @@ class Store:
         ):
             yield session
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None where the database is on a server."""
+        name = self.engine.url.database
+        return Path(name) if name and self.engine.dialect.name == "sqlite" else None
+
+    def reconnect(self) -> None:
+        """Forget every connection: the next one opens whatever file is there now. Raises StoreBroken
+        where that is not a database of ours; it is not made one."""
+        self.engine.dispose()
+        with _retryable():
+            revision = revision_of(self.engine)
+        if revision != HEAD:
+            raise StoreBroken(f"the database has schema {revision}, and not {HEAD}")
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -66,8 +81,22 @@ def _retryable() -> Iterator[None]:
         yield
     except IntegrityError:
         raise Transient("the database: another process wrote the same row first") from None
-    except OperationalError as error:
-        raise Transient(f"the database did not answer: {_first_line(error)}") from None
+    except DatabaseError as error:
+        if is_broken(error):
+            raise StoreBroken(f"the database cannot be used: {_first_line(error)}") from None
+        if isinstance(error, OperationalError):
+            raise Transient(f"the database did not answer: {_first_line(error)}") from None
+        raise
+
+
+# What another try does not mend. Extended codes begin with these: SQLITE_IOERR_WRITE.
+_BROKEN = ("CORRUPT", "NOTADB", "READONLY", "IOERR", "FULL", "CANTOPEN", "PERM")
+
+
+def is_broken(error: DatabaseError) -> bool:
+    """Whether SQLite says that the file itself cannot be used, rather than that it is busy."""
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return name.startswith(tuple(f"SQLITE_{code}" for code in _BROKEN))
 
 
 def open_store(url: str) -> Store:
@@ -82,13 +111,20 @@ def open_store(url: str) -> Store:
         engine.dispose()
         # A password may stand in the query, too.
         shown = make_url(url).set(query={}).render_as_string(hide_password=True)
-        raise UserError(
-            f"database {shown} cannot be used: {_first_line(error)}; check WATCHKEEPER_DATABASE_URL"
+        kind = StoreUnusable if is_broken(error) else UserError
+        raise kind(
+            f"database {shown} cannot be used: {_first_line(error)}; {_remedy(error)}"
         ) from None
     except UserError:
         engine.dispose()
         raise
     return Store(engine)
+
+
+def _remedy(error: DatabaseError) -> str:
+    if is_broken(error):
+        return "free its disk, give its owner the right to write, or put a backup in its place"
+    return "check WATCHKEEPER_DATABASE_URL"
 
 
 def _first_line(error: DatabaseError) -> str:

@@ -16,8 +16,7 @@ _UPGRADING = 0x77617463686B  # "watchk"
 
 def ensure_schema(engine: Engine) -> None:
     """Upgrade an older or empty database; refuse one of a revision that this program lacks."""
-    with engine.connect() as connection:
-        revision = _revision(connection)
+    revision = revision_of(engine)
     if revision == HEAD:
         return
     if revision is not None and revision not in _known():
@@ -26,6 +25,12 @@ def ensure_schema(engine: Engine) -> None:
             "upgrade Watchkeeper, or point WATCHKEEPER_DATABASE_URL elsewhere"
         )
     upgrade(engine)
+
+
+def revision_of(engine: Engine) -> str | None:
+    """None where the database has no schema of ours."""
+    with engine.connect() as connection:
+        return _revision(connection)
 
 
 def upgrade(engine: Engine, to: str = "head") -> None:
