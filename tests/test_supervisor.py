@@ -88,7 +88,8 @@ def test_a_trouble_without_a_pager_is_recorded_and_said(watch: Watch) -> None:
     for _ in range(2):
         (said,) = followed(watch, [condition(watch.now())])
         assert (
-            said == "nobody was paged about this: the watch runs without Prefect (no pager is set)"
+            said
+            == "nobody was paged about this: the watch runs without Prefect (no channel is set)"
         )
     with watch.store.read() as session:
         (open_one,) = troubles.open_now(session)

@@ -7,21 +7,25 @@ home, a call is repeated at most each REPEAT, and what was done is written back 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from watchkeeper.effects import PAGE_TRIGGER, EffectState
-from watchkeeper.errors import StoreBroken, Transient, UserError, WatchkeeperError
+from watchkeeper.errors import StoreBroken, Transient, UserError
 from watchkeeper.heartbeat import Part
-from watchkeeper.pagers import Pager
 from watchkeeper.performing.ledger import OwnBehalf
-from watchkeeper.performing.own_alarms import alarm_target, own_page, own_pagers
+from watchkeeper.performing.own_alarms import (
+    Chains,
+    alarm_target,
+    first_taker,
+    own_page,
+    own_pagers,
+)
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import effects, heartbeats, troubles
 from watchkeeper.store.integrity import damage, identity, is_empty
@@ -45,13 +49,15 @@ CHECK_EACH_S, CHECK_SHARE, CHECK_WITHIN_S = 60.0, 100, 20.0
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """`looks`: bad ones in a row. `lost`: the file is another one now, or none."""
+    """`looks`: bad ones in a row. `lost`: the file is another one now, or none.
+    `took`: the channels that took a page about it."""
 
     because: str
     since: datetime
     looks: int = 1
     lost: bool = False
     paged_at: datetime | None = None
+    took: tuple[str, ...] = ()
     tried_at: datetime | None = None
 
 
@@ -65,7 +71,7 @@ class StoreGuard:
         self._checked_s = self._monotonic()
         self._check_each_s = CHECK_EACH_S
         # Those of before, should the entries not be readable either.
-        self._pagers: Mapping[str, Pager] = own_pagers(watch)
+        self._pagers: Chains = own_pagers(watch)
         self._pagers_s = self._monotonic()
         self._busy_since: datetime | None = None
         self.broken: Broken | None = None
@@ -101,10 +107,15 @@ class StoreGuard:
             return []
         pagers = self._pagers or own_pagers(self._watch)
         taken = await page_broken(self._watch.settings.home, pagers, broken.because)
-        self.broken = replace(broken, tried_at=now, paged_at=now if taken else broken.paged_at)
+        self.broken = replace(
+            broken,
+            tried_at=now,
+            paged_at=now if taken else broken.paged_at,
+            took=tuple({*broken.took, *taken}),
+        )
         if taken:
             return [f"paged: {KIND.says} ({broken.because})"]
-        why = "no pager took it" if pagers else "no pager is set"
+        why = "no channel took it" if pagers else "no channel is set"
         return [f"nobody was paged about this: {KIND.says} ({broken.because}; {why})"]
 
     def _found(self, because: str, now: datetime) -> None:
@@ -156,7 +167,7 @@ class StoreGuard:
             )
             if broken.paged_at is not None:
                 troubles.paged(session, trouble.id, broken.paged_at)
-                for name in self._pagers:
+                for name in broken.took:
                     effect = OwnBehalf().effect(PAGE_TRIGGER, alarm_target(trouble, name))
                     outcome = "sent while the database could not be used; written back"
                     effects.settle(session, effect, EffectState.DONE, outcome, 0, broken.paged_at)
@@ -166,22 +177,14 @@ class StoreGuard:
                 troubles.resolved(session, trouble.id, now)
 
 
-async def page_broken(home: Path, pagers: Mapping[str, Pager], because: str) -> list[str]:
-    """The pagers that took it. Nothing is recorded: there is nothing to record it in."""
+async def page_broken(home: Path, chains: Chains, because: str) -> list[str]:
+    """The channels that took it. Nothing is recorded: there is nothing to record it in."""
     page = own_page(home, KIND, because)
-    taken = []
-    for name, pager in pagers.items():
-        try:
-            await pager.trigger(page)
-        except WatchkeeperError:
-            logger.exception("%s did not take the page about the database", name)
-        else:
-            taken.append(name)
-    return taken
+    return await first_taker(chains, lambda _, pager: pager.trigger(page))
 
 
 def note_file(home: Path) -> Path:
-    return home / "database-broken.json"
+    return home / "database-broken-paged-at"
 
 
 async def page_at_start(watch: Watch, because: str, now: datetime) -> str:
@@ -191,11 +194,11 @@ async def page_at_start(watch: Watch, because: str, now: datetime) -> str:
         return f"people were called about this at {last:%H:%M:%S}Z"
     pagers = own_pagers(watch)
     if not await page_broken(watch.settings.home, pagers, because):
-        why = "no pager took it" if pagers else "no pager is set"
+        why = "no channel took it" if pagers else "no channel is set"
         return f"nobody was paged about this ({why})"
     try:
         draft = note.with_suffix(".tmp")
-        draft.write_text(json.dumps({"paged_at": now.isoformat()}))
+        draft.write_text(now.isoformat())
         os.replace(draft, note)
     except OSError:
         logger.exception("it could not be noted that people were called")
@@ -204,7 +207,7 @@ async def page_at_start(watch: Watch, because: str, now: datetime) -> str:
 
 def _noted(note: Path) -> datetime | None:
     try:
-        found = datetime.fromisoformat(json.loads(note.read_text())["paged_at"])
-    except (OSError, ValueError, KeyError, TypeError):
+        found = datetime.fromisoformat(note.read_text().strip())
+    except (OSError, ValueError):
         return None
     return found if found.tzinfo is not None else None
