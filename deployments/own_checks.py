@@ -100,7 +100,7 @@ class OwnChecks:
     def _last(self, name: str) -> datetime | None:
         with self._watch.store.read() as session:
             beat = heartbeats.last(session, Part.CHECK, name)
-            looked = observations.last_check(session, name)
+            looked = observations.last_check(session, name, self._watch.now())
         return max((at for at in (beat.at if beat else None, looked) if at), default=None)
 
     def _is_watched(self, name: str) -> bool:

@@ -60,7 +60,7 @@ async def _needless(turns: AsyncExitStack, name: str) -> str | None:
     if not first:
         return "is being checked by another late run"
     with watch.store.read() as session:
-        last = observations.last_check(session, name)
+        last = observations.last_check(session, name, watch.now())
     if last is None or still_due(last, watch.now(), interval):
         return None
     return f"was checked {_s(watch.now() - last)} ago"

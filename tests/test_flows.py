@@ -621,7 +621,7 @@ def test_of_late_runs_one_checks_and_the_others_say_so(watch: Watch, vendor: Ven
     and opens the incident; the others end as late, and how late is recorded."""
     vendor.fault("key_expired")
     with watch.store.read() as session:
-        assert observations.last_check(session, NAME) is None
+        assert observations.last_check(session, NAME, watch.now()) is None
 
     async def twelve() -> list[State[Any]]:
         async with deployed_but_not_served():

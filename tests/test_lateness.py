@@ -132,7 +132,7 @@ def test_scheduled_checks_are_left_alone(watch: Watch, vendor: Vendor, clock: Cl
         asyncio.run(supervised.rounds())
     assert (supervised.said, supervised.missing) == ([], False)
     with watch.store.read() as session:
-        assert observations.last_check(session, NAME) == clock.now()
+        assert observations.last_check(session, NAME, clock.now()) == clock.now()
 
 
 def test_a_check_that_fails_of_itself_is_tried_once_an_interval(
