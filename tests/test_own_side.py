@@ -15,7 +15,8 @@ from conftest import FIRST_KEY, T0, store_key
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.evidence import Kind, Outcome, Reading
-from watchkeeper.logs import Lines
+from watchkeeper.local_command import Unreadable
+from watchkeeper.logs import Lines, Silent
 from watchkeeper.logs.counting import LogCount
 from watchkeeper.performing.own_keys import key_readings, look_at_store, of_holder, of_store
 from watchkeeper.performing.own_side import log_reading, log_readings, runtime_readings, told
@@ -79,16 +80,27 @@ JUDGED = [
     ({"bound": 3}, Lines(("error a",) * 3), DOWN, 3),
     ({"bound": 4}, Lines(("error a",) * 3), OK, 3),
     ({}, Lines(("well",)), OK, 0),
-    ({}, "kubectl ended 1", UNKNOWN, None),
+    ({}, Unreadable("kubectl ended 1"), UNKNOWN, None),
+    ({}, Silent("it is silent"), UNKNOWN, None),
+    # D18: 0 of 0 lines, of lines of unknown age, of a part of them.
+    ({}, Lines(()), UNKNOWN, 0),
+    ({}, Lines((), undated=("well",), why="of when?"), UNKNOWN, 0),
+    ({}, Lines(("well",), undated=("error",), why="of when?"), UNKNOWN, 0),
+    ({}, Lines(("well",), undated=("well",), why="of when?"), OK, 0),
+    ({}, Lines(("error",), undated=("error",), why="of when?"), DOWN, 1),
+    ({"bound": 3}, Lines(("error",), undated=("error",), why="of when?"), OK, 1),
+    ({}, Lines(("well",), cut=True), UNKNOWN, 0),
+    ({}, Lines(("error",), cut=True), DOWN, 1),
+    ({}, Lines(("x " * 40_000,)), UNKNOWN, 0),
     ({"pattern": "("}, Lines(("well",)), UNKNOWN, None),
 ]
 
 
 @pytest.mark.parametrize(("given", "lines", "outcome", "value"), JUDGED)
 def test_a_log_is_judged(
-    given: dict[str, Any], lines: Lines | str, outcome: Outcome, value: float | None
+    given: dict[str, Any], lines: Lines | Unreadable, outcome: Outcome, value: float | None
 ) -> None:
-    """Down at its bound; unknown where it cannot be read, or the pattern is none."""
+    """D18: down at its bound; well only where all lines were looked at, and there were some."""
     rule = Log.model_validate({"name": "errors", **given})
     reading = log_reading(rule, lines, T0, 0.5)
     assert (reading.outcome, reading.value, reading.bound) == (outcome, value, rule.bound)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from watchkeeper.local_command import DEADLINE_S, Unreadable, output_of
-from watchkeeper.logs import LARGEST, Lines, lines_of
+from watchkeeper.logs import LARGEST, Lines, Silent, lines_of
+from watchkeeper.logs.ages import Clock, sort
+from watchkeeper.runbook.base import zone_named
 from watchkeeper.runbook.telemetry import CommandLogs, JournalLogs, KubernetesLogs
 
 Argv = tuple[str, ...]
@@ -19,11 +21,15 @@ _NO_ENTRIES = "-- No entries --"
 @dataclass(frozen=True, slots=True)
 class PrintedLog:
     """`argv` is made for the moment and the time looked back. `never_silent`: no line at all means
-    that the wrong place was asked."""
+    that the wrong place was asked. `most`: it prints no more lines, so that there may have been.
+    `dated`: lines that tell an older time are left out; `zone`: of times without one."""
 
     argv: Callable[[datetime, timedelta], Argv]
     never_silent: str = ""
     deadline_s: float = DEADLINE_S
+    most: int | None = None
+    dated: bool = False
+    zone: tzinfo | None = None
 
     async def lines(self, now: datetime, within: timedelta) -> Lines:
         argv = self.argv(now, within)
@@ -34,7 +40,18 @@ class PrintedLog:
         why = output.complaint or self.never_silent
         if why and not kept:
             raise Unreadable(why)
-        return Lines(kept, read.cut)
+        cut = read.cut or (self.most is not None and len(kept) >= self.most)
+        if self.dated:
+            kept = _not_old(kept, Clock(now, now - within, stated=self.zone))
+        if not kept:
+            raise Silent(f"{argv[0].rpartition('/')[2]} printed no line of that time")
+        return Lines(kept, cut)
+
+
+def _not_old(lines: tuple[str, ...], clock: Clock) -> tuple[str, ...]:
+    """The command was asked for that time: what tells none is of it."""
+    found = sort(lines, clock)
+    return (*found.undated, *found.recent)
 
 
 def journald(spec: JournalLogs) -> PrintedLog:
@@ -46,12 +63,13 @@ def journald(spec: JournalLogs) -> PrintedLog:
 
 
 def kubernetes(spec: KubernetesLogs) -> PrintedLog:
-    return PrintedLog(lambda _now, within: kubernetes_argv(spec, within))
+    return PrintedLog(lambda _now, within: kubernetes_argv(spec, within), most=spec.tail)
 
 
 def command(spec: CommandLogs) -> PrintedLog:
-    """The company's own command knows by itself how far to look back."""
-    return PrintedLog(lambda _now, _within: spec.command)
+    """The company's own command decides how far to look back."""
+    zone = zone_named(spec.timezone)
+    return PrintedLog(lambda _now, _within: spec.command, dated=True, zone=zone)
 
 
 def journald_argv(spec: JournalLogs, now: datetime, within: timedelta) -> Argv:

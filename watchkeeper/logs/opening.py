@@ -6,6 +6,7 @@ from pathlib import Path
 
 from watchkeeper.logs import LogSource, commands
 from watchkeeper.logs.file import FileLog
+from watchkeeper.runbook.base import zone_named
 from watchkeeper.runbook.telemetry import CommandLogs, FileLogs, JournalLogs, KubernetesLogs
 
 
@@ -15,7 +16,8 @@ def open_log(spec: JournalLogs | FileLogs | KubernetesLogs | CommandLogs, base: 
         case JournalLogs():
             return commands.journald(spec)
         case FileLogs():
-            return FileLog(base / Path(spec.path).expanduser(), spec.path)
+            path = base / Path(spec.path).expanduser()
+            return FileLog(path, spec.path, zone=zone_named(spec.timezone))
         case KubernetesLogs():
             return commands.kubernetes(spec)
         case CommandLogs():

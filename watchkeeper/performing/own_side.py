@@ -6,12 +6,13 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.harmless import LONGEST, harmless
 from watchkeeper.local_command import Unreadable
-from watchkeeper.logs import Lines, LogSource
+from watchkeeper.logs import Lines, LogSource, Silent
 from watchkeeper.logs.counting import LogCount, count
 from watchkeeper.logs.opening import open_log
 from watchkeeper.performing.watch import Watch
@@ -52,11 +53,11 @@ async def runtime_readings(watch: Watch, watched: Watched) -> tuple[Reading, ...
 
 async def _logs(watch: Watch, source: LogSource, rules: Sequence[Log]) -> tuple[Reading, ...]:
     at, began = watch.now(), time.monotonic()
-    lines: Lines | str
+    lines: Lines | Unreadable
     try:
         lines = await source.lines(at, rules[0].within)
     except Unreadable as error:
-        lines = str(error)
+        lines = error
     # In a thread: a runbook's pattern over a mebibyte of lines takes its time.
     return tuple(
         [
@@ -66,34 +67,64 @@ async def _logs(watch: Watch, source: LogSource, rules: Sequence[Log]) -> tuple[
     )
 
 
-def log_reading(rule: Log, lines: Lines | str, at: datetime, latency_s: float) -> Reading:
-    """What a log says, or why it cannot be read."""
-    counted, detail = _counted(rule, lines)
-    outcome = Outcome.UNKNOWN
-    if counted is not None:
-        outcome = Outcome.DOWN if counted.found >= rule.bound else Outcome.OK
+def log_reading(rule: Log, lines: Lines | Unreadable, at: datetime, latency_s: float) -> Reading:
+    """What a log says, or why it cannot be told. Nothing found is well only where all lines of that
+    time were looked at, and there were some."""
+    judged = _judged(rule, lines)
     return Reading(
         probe=rule.name,
         kind=Kind.LOG,
         target=f"log {rule.name}",
         at=at,
-        outcome=outcome,
+        outcome=judged.outcome,
         latency_s=latency_s,
-        detail=detail,
-        value=None if counted is None else counted.found,
+        fault=judged.fault,
+        detail=judged.detail,
+        value=judged.found,
         bound=rule.bound,
         unit="lines",
     )
 
 
-def _counted(rule: Log, lines: Lines | str) -> tuple[LogCount | None, str]:
-    if isinstance(lines, str):
-        return None, lines[:LONGEST]
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    outcome: Outcome
+    detail: str
+    found: int | None = None
+    fault: str | None = None
+
+
+def _judged(rule: Log, lines: Lines | Unreadable) -> _Judged:
+    if isinstance(lines, Unreadable):
+        fault = "silent" if isinstance(lines, Silent) else "unreadable"
+        return _Judged(Outcome.UNKNOWN, str(lines)[:LONGEST], fault=fault)
     try:
-        counted = count(lines.lines, rule)
+        counted, maybe = count(lines.lines, rule), count(lines.undated, rule)
     except re.error as error:
-        return None, f"a pattern of it is no regular expression: {error}"[:LONGEST]
-    return counted, told(counted, lines, rule.within)
+        why = f"a pattern of it is no regular expression: {error}"[:LONGEST]
+        return _Judged(Outcome.UNKNOWN, why, fault="pattern")
+    detail = told(counted, lines, rule.within)
+    if counted.found >= rule.bound:
+        return _Judged(Outcome.DOWN, detail, counted.found)
+    if (doubt := _doubt(rule, lines, counted, maybe)) is None:
+        return _Judged(Outcome.OK, detail, counted.found)
+    fault, why = doubt
+    return _Judged(Outcome.UNKNOWN, f"{detail}; {why}"[:LONGEST], counted.found, fault)
+
+
+def _doubt(rule: Log, lines: Lines, counted: LogCount, maybe: LogCount) -> tuple[str, str] | None:
+    """Why too few lines found need not mean that there were too few: a fault, and words for it."""
+    if counted.found + maybe.found >= rule.bound:
+        return "undated", f"{maybe.found} more of unknown age: {lines.why}"
+    if not lines.lines and not lines.undated:
+        return "silent", "it has no line of that time"
+    if not lines.lines:
+        return "undated", f"{len(lines.undated)} lines are of unknown age: {lines.why}"
+    if lines.cut:
+        return "cut", "there were more lines in that time than are read"
+    if counted.halved:
+        return "cut", f"{counted.halved} lines are longer than is read"
+    return None
 
 
 def told(counted: LogCount, lines: Lines, within: timedelta) -> str:

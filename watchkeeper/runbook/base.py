@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import timedelta, timezone, tzinfo
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from watchkeeper.runbook.durations import parse_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Span = Annotated[Duration, Field(gt=timedelta(0))]
 
+_OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)")
 NAME, URL, PATH = r"^[a-z][a-z0-9_-]*$", r"^https?://[^\s]+$", r"^/[^\s]*$"
 SIGN = r"^[a-z][a-z0-9_]*(:[a-z][a-z0-9_-]*)?$"
 # Where a secret is kept: `kind:place`. The kinds are those of watchkeeper/credentials.
@@ -22,6 +25,29 @@ Url = Annotated[str, Field(pattern=URL)]
 Path = Annotated[str, Field(pattern=PATH)]
 # A named predicate over evidence, or one with the metric or log that it is about: `metric:queue`.
 SignName = Annotated[str, Field(pattern=SIGN, max_length=128)]
+
+
+def zone_named(text: str | None) -> tzinfo | None:
+    """`Asia/Tokyo`, `UTC`, or an offset such as `+09:00`. Raises ValueError where it is none."""
+    if text is None:
+        return None
+    if found := _OFFSET.fullmatch(text):
+        sign = -1 if found[1] == "-" else 1
+        return timezone(sign * timedelta(hours=int(found[2]), minutes=int(found[3])))
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"{text!r} is no time zone; such as UTC, Asia/Tokyo or +09:00 is wanted"
+        raise ValueError(message) from None
+
+
+def _zone(text: str) -> str:
+    zone_named(text)
+    return text
+
+
+# The name of a time zone, as text: what `zone_named` reads.
+Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class Frozen(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from watchkeeper.health_body import normal
-from watchkeeper.runbook.base import Frozen, Name, Url
+from watchkeeper.runbook.base import Frozen, Name, Url, Zone
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -50,7 +50,11 @@ class FileLogs(Frozen):
     kind: Literal["file"] = "file"
     """`file`: read from this machine's disk."""
     path: str
-    """Path of the file, such as `~/sync.log`; a relative one counts from integrations.yaml."""
+    """Path of the file, such as `~/sync.log`; a relative one counts from integrations.yaml. One that
+    was just rotated is read with the part that was put aside (`.1`, `-20260302`)."""
+    timezone: Zone | None = None
+    """Zone of its times where they name none, such as `UTC` or `Asia/Tokyo`. Where left out, and this
+    machine is not on UTC, the zone is told from when the file was written, or stays unknown."""
 
 
 class KubernetesLogs(Frozen):
@@ -76,7 +80,11 @@ class CommandLogs(Frozen):
     kind: Literal["command"] = "command"
     """`command`: what a command of yours prints."""
     command: Words
-    """The command, word by word, such as `[docker, logs, --since=10m, sync]`."""
+    """The command, word by word, such as `[docker, logs, --since=10m, sync]`. Of what it prints,
+    lines that tell an older time are left out."""
+    timezone: Zone | None = None
+    """Zone of its times where they name none, such as `UTC` or `Asia/Tokyo`. Where left out, and this
+    machine is not on UTC, only lines that are old in both are left out."""
 
 
 class SystemdRuntime(Frozen):
