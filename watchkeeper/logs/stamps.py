@@ -13,11 +13,12 @@ in brackets or under a name.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from watchkeeper.vendor.strict_json import BadBody, loads
 
 # Of a longer line the beginning is searched for a time.
 LONGEST_JSON = 256 * 1024
@@ -115,8 +116,8 @@ def json_of(line: str) -> dict[str, Any] | None:
     if line.lstrip()[:1] != "{" or len(line) > LONGEST_JSON:
         return None
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = loads(line.encode(errors="replace"))
+    except BadBody:
         return None
     return value if isinstance(value, dict) else None
 
