@@ -14,7 +14,7 @@ from flows.mitigate import mitigate
 from flows.report import report
 from flows.triage import triage
 from flows.verify import verify
-from tasks.approving import Decision, going_to_wait, seconds_to_answer, take_answer
+from tasks.approving import Decision, form_of, going_to_wait, seconds_to_answer, take_answer
 from tasks.context import current
 from tasks.duty import duty_for
 from tasks.incidents import incident_now
@@ -94,9 +94,9 @@ async def stop_harm(duty: Duty) -> None:
             break
         going_to_wait(duty, question)
         answer = await asuspend_flow_run(
-            wait_for_input=Decision.with_initial_data(description=question.plan_text),
+            wait_for_input=Decision.with_initial_data(description=await form_of(question)),
             timeout=seconds_to_answer(question),
-            key=f"plan-{question.plan_hash}-{len(question.votes)}",
+            key=f"{question.form}-{len(question.votes)}",
         )
         await take_answer(duty, incident, question, answer)
         question = await act_or_ask(incident)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Literal
 
 from prefect.input import RunInput
@@ -9,10 +11,12 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from tasks.context import current
-from tasks.mitigating import record_answer
+from tasks.executing import PrefectExecutor
 from watchkeeper.incident import Incident
+from watchkeeper.performing.answering import last_given, seconds_to_wait, settle
+from watchkeeper.performing.asking import build_question_text
 from watchkeeper.performing.ledger import Duty
-from watchkeeper.performing.responding import resumed, suspended
+from watchkeeper.performing.responding import Given, resumed, suspended
 from watchkeeper.store import approvals
 from watchkeeper.store.approvals import Approval
 
@@ -33,15 +37,28 @@ def going_to_wait(duty: Duty, question: Approval) -> None:
     suspended(watch, duty, question.expires_at)
 
 
+async def form_of(question: Approval) -> str:
+    """What a person reads above the fields: until when, on what evidence, whether the key is there."""
+    return await asyncio.to_thread(build_question_text, current(), question)
+
+
 def seconds_to_answer(question: Approval) -> int:
-    return max(1, int((question.expires_at - current().now()).total_seconds()))
+    return seconds_to_wait(question, current().now())
 
 
 async def take_answer(duty: Duty, incident: Incident, question: Approval, answer: Decision) -> None:
-    """An answer by command is in our record already; one by the form is written down now."""
-    resumed(current(), duty)
-    with current().store.read() as session:
-        written = {asked.id for asked in approvals.unanswered(session, incident.id)}
-    if question.id in written:
-        given = (answer.decision, answer.by, answer.reason)
-        await record_answer(incident, *given, question.plan_hash)
+    """An answer by command is in our record already; one by the form is written down now, with the time
+    at which it was submitted: the deadline is for the person, not for the run that wakes."""
+    watch = current()
+    resumed(watch, duty)
+    with watch.store.read() as session:
+        open_now = {asked.id: asked for asked in approvals.unanswered(session, incident.id)}
+    asked = open_now.get(question.id)
+    if asked is None:
+        return
+    given = await last_given(PrefectExecutor(), replace(asked, flow_run_id=str(flow_run.id)))
+    settle(
+        watch,
+        asked,
+        given or Given(answer.decision, answer.by, answer.reason, watch.now()),
+    )

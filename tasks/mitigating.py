@@ -9,7 +9,6 @@ from tasks.executing import PrefectExecutor
 from tasks.retrying import STEP
 from watchkeeper.incident import Incident
 from watchkeeper.mitigation.plan import Plan
-from watchkeeper.people import Account, Origin
 from watchkeeper.performing import mitigating, responding, stepping
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.store.approvals import Approval
@@ -42,15 +41,6 @@ async def hand_over(incident: Incident) -> None:
 async def ask(incident: Incident, waiting: Plan) -> Approval:
     watch = current()
     return mitigating.ask(watch, watch.integration(incident.integration), waiting)
-
-
-@task(name="record the answer", **STEP)
-async def record_answer(
-    incident: Incident, decision: str, by: str, reason: str, plan_hash: str
-) -> Approval:
-    """Given in Prefect's form: whose account it was is not known there."""
-    account = Account(origin=Origin.UI)
-    return mitigating.record_answer(current(), incident, decision, by, reason, plan_hash, account)
 
 
 @task(name="mark mitigated", **STEP)

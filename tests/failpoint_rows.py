@@ -44,6 +44,7 @@ from watchkeeper.performing import (
 )
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.levers import lever_of
+from watchkeeper.performing.responding import Given
 from watchkeeper.performing.watch import Watch
 from watchkeeper.rotation import Move
 from watchkeeper.runbook.integration import Watched
@@ -122,6 +123,9 @@ class FileExecutor:
     async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
         with self.path.open("a") as file:
             file.write(f"{key}\n")
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        return ()
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         raise AssertionError("nobody waits")

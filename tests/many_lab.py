@@ -42,6 +42,7 @@ from watchkeeper.performing import (
 )
 from watchkeeper.performing.detecting import Check
 from watchkeeper.performing.ledger import Duty
+from watchkeeper.performing.responding import Given
 from watchkeeper.performing.watch import Watch, utc_now
 from watchkeeper.settings import Settings
 from watchkeeper.store import incidents
@@ -104,6 +105,9 @@ class FarExecutor:
     async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
         with self.path.open("a") as file:
             file.write(f"{key}\n")
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        return ()
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         raise AssertionError("nobody waits here")

@@ -48,7 +48,8 @@ async def forgets_prior(
 async def forgets_leases(watch: Watch, executor: Executor) -> tuple[str, ...]:
     """Wakes and starts responders, and looks at no lease."""
     with watch.store.write() as session:
-        approvals.expire(session, watch.now())
+        for question in approvals.overdue(session, watch.now()):
+            approvals.expire(session, question.id, watch.now())
         there = incidents.listed(session, only_open=True)
     for incident in there:
         await wake(watch, incident, executor)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from watchkeeper.errors import Transient
+from watchkeeper.performing.responding import Given
 from watchkeeper.store import approvals
 
 
@@ -45,6 +46,9 @@ class Runs:
         if self.lossy:
             self.lossy = False
             raise Transient("Prefect's answer was lost")
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        return ()
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         if not self.reachable:

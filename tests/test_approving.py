@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import Clock
-from making import HOUR, MINUTE, NAME, watched
+from making import HOUR, MINUTE, NAME, T0, watched
 
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident
@@ -18,6 +18,7 @@ from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.mitigation.plan import Plan, PlannedAction
 from watchkeeper.performing import mitigating
 from watchkeeper.performing.watch import Watch
+from watchkeeper.plan_text import Asking, question_text
 from watchkeeper.store import approvals, incidents, jobs
 from watchkeeper.store.approvals import APPROVE, DENY, EXPIRED, SUPERSEDED, WITHDRAWN, Approval
 
@@ -198,12 +199,14 @@ def test_a_question_runs_out(any_watch: Watch, incident: Incident, clock: Clock)
     clock.advance(HOUR)
     refused(any_watch, "ran out at 10:00:00Z: it counts as denied")
     with any_watch.store.write() as session:
-        (over,) = approvals.expire(session, clock.now())
+        (late,) = approvals.overdue(session, clock.now())
+        over = approvals.expire(session, late.id, clock.now())
+        assert over is not None
     assert (over.decision, over.decided_by) == (EXPIRED, "nobody")
     assert ask(any_watch).decision == EXPIRED
     refused(any_watch, "answered already: expired by nobody")
     with any_watch.store.write() as session:
-        assert approvals.expire(session, clock.now()) == []
+        assert approvals.overdue(session, clock.now()) == []
 
 
 def test_only_what_is_over_runs_out(any_watch: Watch, incident: Incident, clock: Clock) -> None:
@@ -213,7 +216,7 @@ def test_only_what_is_over_runs_out(any_watch: Watch, incident: Incident, clock:
     ask(any_watch, TWO, 2 * HOUR)
     clock.advance(HOUR)
     with any_watch.store.write() as session:
-        assert approvals.expire(session, clock.now()) == []
+        assert approvals.overdue(session, clock.now()) == []
     assert standing(any_watch) == [TWO.hash]
 
 
@@ -291,7 +294,7 @@ def test_a_proposal_stands_while_the_incident_lasts(
     assert told(any_watch)[-1] == ("watchkeeper", "proposes: slow")
     clock.advance(timedelta(days=90))
     with any_watch.store.write() as session:
-        assert approvals.expire(session, clock.now()) == []
+        assert approvals.overdue(session, clock.now()) == []
     assert answer(any_watch).decision == APPROVE
 
 
@@ -396,3 +399,34 @@ def test_what_people_are_asked(
     assert [tuple(a.name for a in question.actions) for question in asked] == groups
     assert (made.approvals, made.waits) == (people, waits)
     assert len({question.hash for question in asked}) == len(groups)
+
+
+# --- what the form shows ------------------------------------------------------------------------
+
+ASKING = Asking(
+    plan="Plan `abc`\n",
+    until=T0 + HOUR,
+    evidence="api_key_expired (likely): all refused <b>",
+    key=None,
+    offer="watchkeeper key offer maintainx@test",
+)
+SHOWN = [
+    (ASKING, "**Answer until 2026-03-02 10:00:00 UTC** (1 h left). No answer counts as no."),
+    (ASKING, r"**Evidence**: api\_key\_expired (likely): all refused \<b\>"),
+    (ASKING, "**Key**: none was offered yet; first: `watchkeeper key offer maintainx@test`"),
+    (replace(ASKING, key="11106eaf"), "**Key**: 11106eaf was offered"),
+    (ASKING, "Plan `abc`"),
+]
+
+
+@pytest.mark.parametrize(("asking", "line"), SHOWN)
+def test_the_form_shows_what_a_yes_rests_on(asking: Asking, line: str) -> None:
+    """W3: until when and how long, the evidence in one line, whether the key is there, the plan."""
+    assert line in question_text(asking, T0).split("\n")
+
+
+def test_a_plan_that_needs_no_key_says_nothing_of_one() -> None:
+    """Nor is time left told as less than none."""
+    shown = question_text(replace(ASKING, offer=None), T0 + 2 * HOUR)
+    assert "Key" not in shown
+    assert "(0 s left)" in shown

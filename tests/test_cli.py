@@ -523,6 +523,32 @@ def test_a_question_that_ran_out_takes_no_answer(home: Path, incident: str, watc
     assert state(home) == before
 
 
+def test_an_expired_question_shows_the_command_that_asks_again(
+    home: Path, incident: str, watch: Watch
+) -> None:
+    """W17: with the key it needs, and without that part once the key was offered; in `status`, in
+    `incident show` and as JSON. The command is one that works."""
+    rotates = "overrides: {mitigations: {rotate-key: {autonomy: approve}}}"
+    text = watch.settings.integrations.read_text()
+    watch.settings.integrations.write_text(f"{text}    {rotates}\n")
+    asked(watch, ago=timedelta(hours=2))
+    with watch.store.write() as session:
+        (question,) = [q for q in approvals.overdue(session, watch.now()) if q.waits]
+        approvals.expire(session, question.id, watch.now())
+    again = f"watchkeeper mitigate {NAME} --apply"
+    first = f"watchkeeper key offer {NAME} && {again}"
+    assert incident_now()["next"] == first
+    open_rotatable("file:key.json", home).offer(Secret(NEW_KEY))
+    assert incident_now()["next"] == again
+    assert f"next: {again}" in run("status").err
+    assert f"next: {again}" in well("incident", "show", incident).err
+    well("mitigate", NAME, "--apply")
+    with watch.store.read() as session:
+        asked_again = approvals.latest(session, 1)
+    assert asked_again is not None
+    assert (asked_again.decision, asked_again.decided_by) == ("approve", ME)
+
+
 # --- mitigations by hand ------------------------------------------------------------------------
 
 

@@ -28,10 +28,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
 )
 from prefect.client.schemas.objects import State
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow_async
 from prefect.flows import load_flow_from_entrypoint
-from prefect.states import Completed, Scheduled, exception_to_failed_state
+from prefect.input.run_input import keyset_from_paused_state
+from prefect.states import Completed, Scheduled, Suspended, exception_to_failed_state
 from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
 from pydantic import BaseModel, ValidationError
@@ -740,6 +742,37 @@ def test_an_expired_key_pages_once_and_starts_one_responder(
     (alert,) = pager.alerts(key_of(found))
     assert alert["payload"]["summary"].startswith("SEV-1 MaintainX INC-1 maintainx@test")
     assert alert["payload"]["severity"] == "critical"
+
+
+def test_an_answer_in_the_form_is_read_while_no_process_has_woken(watch: Watch) -> None:
+    """W3: a run that is suspended in its form and answered there, with nothing that runs it: what was
+    submitted, and when, can be asked for; a form that was not answered says nothing."""
+    question = "plan-0123abcd-1772442000"
+    waiting = Suspended(timeout_seconds=60, pause_key=f"{question}-0")
+    keyset = keyset_from_paused_state(waiting)
+    waiting.state_details.run_input_keyset = keyset
+    executor = PrefectExecutor()
+
+    async def answered() -> tuple[Any, Any, datetime, datetime]:
+        async with deployed_but_not_served() as runs, get_client() as client:
+            await executor.start(RESPOND, {"incident_id": 1, "epoch": 1}, "w3")
+            (run,) = await runs()
+            await client.set_flow_run_state(run.id, waiting, force=True)
+            await Decision.asave(keyset, run.id)
+            before = await executor.submitted(str(run.id), question)
+            began = datetime.now(UTC)
+            taken = await client.resume_flow_run(
+                run.id, run_input={"decision": "approve", "by": "ada", "reason": "seen it"}
+            )
+            assert taken.status is SetStateStatus.ACCEPT
+            ended = datetime.now(UTC)
+            return before, await executor.submitted(str(run.id), question), began, ended
+
+    before, given, began, ended = asyncio.run(answered())
+    assert before == ()
+    (one,) = given
+    assert (one.decision, one.by, one.reason) == ("approve", "ada", "seen it")
+    assert began <= one.at <= ended
 
 
 TWENTY = 20

@@ -21,7 +21,7 @@ from watchkeeper.mitigation.lease import Lease, LeaseKind, Shown, Undo, undo_of
 from watchkeeper.performing import pulling, releasing
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.levers import Lever, lever_of
-from watchkeeper.performing.responding import begin_again
+from watchkeeper.performing.responding import Given, begin_again
 from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
 from watchkeeper.settings import Settings
@@ -447,6 +447,9 @@ class Nobody:
 
     async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None:
         del deployment, parameters, key
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        return ()
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         del flow_run_id, decision, by, reason

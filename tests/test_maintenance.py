@@ -26,6 +26,7 @@ from watchkeeper.incident import Incident, Milestone
 from watchkeeper.maintenance import Maintenance, is_announced, muted, waiting_since
 from watchkeeper.performing import paging
 from watchkeeper.performing.quiet import BELIEVED, quiet_now
+from watchkeeper.performing.responding import Given
 from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
@@ -159,6 +160,9 @@ class Nobody:
     """An executor whose responders come from nowhere."""
 
     async def start(self, deployment: str, parameters: dict[str, object], key: str) -> None: ...
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        return ()
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None: ...
 

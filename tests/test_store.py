@@ -394,12 +394,14 @@ def test_no_answer_in_time_is_a_no(store: Store, incident: Incident) -> None:
     """A question runs out, counts as denied by nobody, and takes no late answer."""
     with store.write() as session:
         approvals.ask(session, plan_of(incident), "-", (), T0, HOUR)
-        assert approvals.expire(session, T0 + HOUR - MINUTE) == []
+        assert approvals.overdue(session, T0 + HOUR - MINUTE) == []
     with pytest.raises(UserError, match="ran out at 10:00:00Z"), store.write() as session:
         approvals.answer(session, incident.id, "approve", by="ann", reason="", now=T0 + HOUR)
     with store.write() as session:
-        (over,) = approvals.expire(session, T0 + HOUR)
-        assert approvals.expire(session, T0 + HOUR) == []
+        (late,) = approvals.overdue(session, T0 + HOUR)
+        over = approvals.expire(session, late.id, T0 + HOUR)
+        assert over is not None
+        assert approvals.overdue(session, T0 + HOUR) == []
     assert (over.decision, over.decided_by) == ("expired", "nobody")
     with pytest.raises(UserError, match="was answered already: expired"), store.write() as session:
         approvals.answer(session, incident.id, "approve", by="ann", reason="", now=T0 + HOUR)

@@ -18,6 +18,7 @@ import pytest
 from conftest import INTEGRATIONS, Clock
 from hooks_lab import FarSide, far_side
 from making import HOUR, MINUTE, NAME
+from sqlmodel import select
 
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
@@ -27,14 +28,23 @@ from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import PauseJobs
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.performing import leasing, paging, responding
+from watchkeeper.performing.answering import SETTLES_IN
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.reporting import report_of
-from watchkeeper.performing.responding import WAITING, dispatch, lock_name, on_duty, suspended
+from watchkeeper.performing.responding import (
+    WAITING,
+    Given,
+    dispatch,
+    lock_name,
+    on_duty,
+    suspended,
+)
 from watchkeeper.performing.standing import standing
 from watchkeeper.performing.sweeping import sweep, wants_responder
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.store import approvals, effects, gaps, incidents, jobs, locks, pages
+from watchkeeper.store.tables import ApprovalRow
 
 OTHER = "maintainx@other"
 TTL, START = timedelta(seconds=60), timedelta(seconds=120)
@@ -49,6 +59,7 @@ class Recorder:
 
     started: list[tuple[int, int, str]] = field(default_factory=list)
     woken: list[tuple[str, str, str]] = field(default_factory=list)
+    given: list[Given] = field(default_factory=list)
     broken: bool = False
     waits: asyncio.Event | None = None
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,6 +75,11 @@ class Recorder:
         assert isinstance(incident, int)
         assert isinstance(epoch, int)
         self.started.append((incident, epoch, key))
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        if self.broken:
+            raise Transient("Prefect does not answer")
+        return tuple(self.given)
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         if self.broken:
@@ -710,7 +726,7 @@ def test_a_question_that_nobody_answers_is_a_no(
 
     async def waits() -> None:
         await wait_for_answer(watch, incident, executor)
-        clock.advance(HOUR)
+        clock.advance(HOUR + SETTLES_IN)
         said = await sweep(watch, executor)
         assert f"INC-{incident.id}: its question ran out" in said
         assert executor.woken[0][:2] == ("run-17", "expired")
@@ -719,6 +735,100 @@ def test_a_question_that_nobody_answers_is_a_no(
     asyncio.run(waits())
     text = "nobody answered in time: the plan counts as denied"
     assert told(watch, incident).count(text) == 1
+
+
+def test_a_yes_before_the_deadline_counts_whenever_the_run_wakes(
+    watch: Watch, incident: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """W3: submitted in Prefect's form 4 s before the deadline; the run wakes 8 s after it. The yes is
+    written down with the time at which it was given, and nothing is told as unanswered."""
+
+    async def waits() -> approvals.Approval:
+        await wait_for_answer(watch, incident, executor)
+        clock.advance(HOUR - timedelta(seconds=4))
+        executor.given.append(Given("approve", "ada", "seen it", clock.now()))
+        clock.advance(timedelta(seconds=12))
+        said = await sweep(watch, executor)
+        assert f"INC-{incident.id}: ada answered in time: approve" in said
+        with watch.store.read() as session:
+            found = approvals.latest(session, incident.id)
+        assert found is not None
+        return found
+
+    decided = asyncio.run(waits())
+    assert (decided.decision, decided.decided_by) == ("approve", "ada")
+    with watch.store.read() as session:
+        (line,) = [e for e in incidents.timeline(session, incident.id) if e.actor == "ada"]
+    assert (line.occurred_at, line.recorded_at) == (
+        decided.expires_at - timedelta(seconds=4),
+        decided.expires_at + timedelta(seconds=8),
+    )
+    assert not any("nobody answered" in text for text in told(watch, incident))
+
+
+def test_a_yes_after_the_deadline_is_told_as_late(
+    watch: Watch, incident: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """W3: Prefect waits longer than the question lasts; what comes in between does not count."""
+
+    async def waits() -> None:
+        await wait_for_answer(watch, incident, executor)
+        clock.advance(HOUR + timedelta(seconds=1))
+        executor.given.append(Given("approve", "ada", "", clock.now()))
+        clock.advance(SETTLES_IN)
+        await sweep(watch, executor)
+
+    asyncio.run(waits())
+    late = "ada answered at 10:00:01Z, after the deadline (10:00:00Z): the plan counts as denied"
+    assert late in told(watch, incident)
+
+
+def test_a_question_stays_open_while_prefect_cannot_be_asked(
+    watch: Watch, incident: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """W3: the server is away at the deadline. Nothing is done, it is said once, and a yes that was given
+    in time counts when the server is back."""
+
+    async def waits() -> None:
+        await wait_for_answer(watch, incident, executor)
+        clock.advance(HOUR - MINUTE)
+        executor.given.append(Given("approve", "ada", "", clock.now()))
+        executor.broken = True
+        for _ in range(3):
+            clock.advance(2 * MINUTE)
+            await sweep(watch, executor)
+        with watch.store.read() as session:
+            assert approvals.unanswered(session, incident.id)
+        executor.broken = False
+        await sweep(watch, executor)
+        with watch.store.read() as session:
+            found = approvals.latest(session, incident.id)
+        assert found is not None
+        assert found.decision == "approve"
+
+    asyncio.run(waits())
+    said = [text for text in told(watch, incident) if "Prefect's server cannot be asked" in text]
+    assert len(said) == 1
+
+
+def test_a_second_yes_of_one_person_ends_with_the_deadline(
+    watch: Watch, incident: Incident, executor: Recorder, clock: Clock
+) -> None:
+    """Where two people are wanted, one who submits twice is one: the question runs out all the same."""
+
+    async def waits() -> None:
+        await wait_for_answer(watch, incident, executor)
+        with watch.store.write() as session:
+            row = session.exec(select(ApprovalRow)).one()
+            row.wanted = 2
+            session.add(row)
+            approvals.answer(session, incident.id, "approve", by="ada", reason="", now=clock.now())
+        clock.advance(HOUR - MINUTE)
+        executor.given.append(Given("approve", " ada", "", clock.now()))
+        clock.advance(2 * MINUTE)
+        assert f"INC-{incident.id}: its question ran out" in await sweep(watch, executor)
+
+    asyncio.run(waits())
 
 
 def test_a_heartbeat_does_not_shorten_the_wait_for_a_person(

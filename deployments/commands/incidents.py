@@ -22,7 +22,8 @@ from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, State, parse_id
 from watchkeeper.performing import detecting, reporting, stepping
 from watchkeeper.performing.responding import begin_again
-from watchkeeper.store import gaps, incidents, pages
+from watchkeeper.performing.standing import next_step
+from watchkeeper.store import approvals, gaps, incidents, pages
 
 app = typer.Typer(no_args_is_help=True)
 Why = Annotated[str, typer.Option("--reason", help="Why; it goes on the timeline.")]
@@ -65,6 +66,11 @@ def show(incident: IncidentId, as_json: AsJson = False) -> None:
         return
     watched = on.integration(record.incident.integration)
     tell_markdown(reporting.report_of(on, watched, found))
+    if record.incident.is_open:
+        with on.store.read() as session:
+            waiting = approvals.unanswered(session, found)
+            command = next_step(session, on, record.incident, waiting)
+        words.print(f"next: {command}", markup=False, soft_wrap=True)
 
 
 @app.command("open")

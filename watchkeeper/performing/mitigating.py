@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, State
@@ -70,9 +70,11 @@ def record_answer(
     reason: str,
     plan_hash: str | None = None,
     account: Account | None = None,
+    at: datetime | None = None,
 ) -> Approval:
     """A person's word, written once, on the timeline, and the account that it came from beside it.
-    Where two people are wanted, the first yes leaves the question open."""
+    Where two people are wanted, the first yes leaves the question open. `at`: when it was given, where
+    that was before now."""
     two_accounts = watch.integration(incident.integration).runbook.caps.approvers == "accounts"
     with watch.store.write() as session:
         answered = approvals.answer(
@@ -81,7 +83,7 @@ def record_answer(
             decision,
             by=by,
             reason=reason,
-            now=watch.now(),
+            now=at or watch.now(),
             plan_hash=plan_hash,
             account=account,
             two_accounts=two_accounts,
@@ -90,7 +92,8 @@ def record_answer(
         if answered.distinct is Distinct.BY_NAME_ONLY:
             more += " (two people by their names only: one account could have typed both)"
         text = f"plan {answered.plan_hash}: {decision}{more}{f', {reason}' if reason else ''}"
-        incidents.note(session, incident.id, text, now=watch.now(), actor=name_of(by))
+        now, who = watch.now(), name_of(by)
+        incidents.note(session, incident.id, text, now=now, actor=who, occurred_at=at)
     return answered
 
 

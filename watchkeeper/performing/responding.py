@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +18,16 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.store import approvals, incidents, locks
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A person's answer in the form of a suspended run, and when it was submitted."""
+
+    decision: str
+    by: str
+    reason: str
+    at: datetime
+
+
 class Executor(Protocol):
     """What runs flows, as far as we need it. Raises Transient where it cannot be reached."""
 
@@ -25,6 +36,10 @@ class Executor(Protocol):
 
     async def wake(self, flow_run_id: str, decision: str, by: str, reason: str) -> None:
         """Hand the answer to a suspended run. One that is not suspended is left alone."""
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        """Whatever was submitted in a form of that run, whether or not the run has woken since. Raises
+        Transient where that cannot be asked."""
 
 
 RESPOND = "respond/respond"

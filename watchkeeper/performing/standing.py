@@ -10,6 +10,7 @@ from sqlmodel import Session
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.lease import Lease, LeaseKind
 from watchkeeper.mitigation.world import StepState
+from watchkeeper.performing.asking import ask_again, first_command
 from watchkeeper.performing.quiet import quiet_now
 from watchkeeper.performing.responding import lock_name
 from watchkeeper.performing.watch import Watch
@@ -170,17 +171,21 @@ def _incident(session: Session, watch: Watch, incident: Incident) -> dict[str, A
             {"name": step.name, "state": step.state.value, "by": step.by, "because": step.because}
             for step in steps.of_round(session, incident)
         ],
-        "next": next_step(session, incident, waiting),
+        "next": next_step(session, watch, incident, waiting),
     }
 
 
-def next_step(session: Session, incident: Incident, waiting: tuple[Approval, ...]) -> str:
+def next_step(
+    session: Session, watch: Watch, incident: Incident, waiting: tuple[Approval, ...]
+) -> str:
     """The one thing a person could do now, as a command."""
     if waiting:
-        first = next((need.partition(": ")[2] for need in waiting[0].needs if ": " in need), "")
+        first = first_command(watch, watch.integration(incident.integration), waiting[0])
         which = f" --plan {waiting[0].plan_hash[:6]}" if len(waiting) > 1 else ""
         yes = f"watchkeeper approve INC-{incident.id}{which}"
         return f"{first} && {yes}" if first else yes
+    if again := ask_again(watch, incident, approvals.latest(session, incident.id)):
+        return again
     failed = [s for s in steps.of_round(session, incident) if s.state is StepState.FAILED]
     if failed:
         return f"watchkeeper incident retry INC-{incident.id} {failed[0].name} --reason ..."

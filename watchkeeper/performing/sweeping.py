@@ -16,6 +16,7 @@ from functools import partial
 from watchkeeper.escalation import due_rungs
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.lease import LEVERS, VIGILS, Lease
+from watchkeeper.performing.answering import end_question
 from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import (
@@ -37,6 +38,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.people import Rung
 from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
+from watchkeeper.store.approvals import Approval
 from watchkeeper.terms import due
 
 SWEEP_TTL = timedelta(seconds=120)
@@ -58,7 +60,8 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
     try:
         said += await _tried(partial(set_right, watch))
         said += await _tried(partial(_release_windows, watch))
-        said += await _tried(partial(_expire_questions, watch))
+        for question in _overdue(watch):
+            said += await _tried(partial(_end_question, watch, question, executor))
         for lease in _held(watch):
             said += await _tried(partial(_mind, watch, lease, executor))
         for incident in _to_look_after(watch):
@@ -100,13 +103,14 @@ async def _release_windows(watch: Watch) -> list[str]:
     return [f"released {count} stuck backfill windows"] if count else []
 
 
-async def _expire_questions(watch: Watch) -> list[str]:
-    with watch.store.write() as session:
-        over = approvals.expire(session, watch.now())
-        for question in over:
-            text = "nobody answered in time: the plan counts as denied"
-            incidents.note(session, question.incident_id, text, now=watch.now())
-    return [f"INC-{question.incident_id}: its question ran out" for question in over]
+def _overdue(watch: Watch) -> list[Approval]:
+    with watch.store.read() as session:
+        return approvals.overdue(session, watch.now())
+
+
+async def _end_question(watch: Watch, question: Approval, executor: Executor) -> list[str]:
+    said = await end_question(watch, executor, question)
+    return [] if said is None else [said]
 
 
 async def _mind(watch: Watch, lease: Lease, executor: Executor) -> list[str]:

@@ -20,7 +20,7 @@ def told_of(watch: Watch, watched: Watched, found: Triage) -> Told:
         question = None
         if incident is not None:
             waiting = approvals.unanswered(session, incident.id)
-            question = next_step(session, incident, waiting) if waiting else None
+            question = next_step(session, watch, incident, waiting) if waiting else None
         past = latencies.last_looks(
             session, watched.name, probes, before=evidence.at, at_most=MOST_LOOKS - 1
         )

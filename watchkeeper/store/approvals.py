@@ -47,6 +47,11 @@ class Approval:
         return self.decision is None
 
     @property
+    def form(self) -> str:
+        """Names the forms in which it is asked: another one each time that it is asked anew."""
+        return f"plan-{self.plan_hash}-{int(self.requested_at.timestamp())}"
+
+    @property
     def missing(self) -> int:
         """How many yeses are still wanted."""
         return max(self.wanted - len(self.votes), 0)
@@ -196,14 +201,22 @@ def _end(session: Session, approval_id: int, decision: str, because: str, now: d
         _decide(session, row, decision, "nobody", because, now)
 
 
-def expire(session: Session, now: datetime) -> list[Approval]:
-    """Unanswered past its time: denied by nobody."""
+def overdue(session: Session, now: datetime) -> list[Approval]:
+    """Unanswered past their time."""
     rows = session.exec(
         select(ApprovalRow)
         .where(col(ApprovalRow.decision).is_(None))
         .where(col(ApprovalRow.expires_at) <= now)
-    ).all()
-    return [_decide(session, row, EXPIRED, "nobody", "no answer in time", now) for row in rows]
+    )
+    return [value_of(Approval, row) for row in rows]
+
+
+def expire(session: Session, approval_id: int, now: datetime) -> Approval | None:
+    """It counts as denied; None where it was answered meanwhile, or still has time."""
+    row = session.get(ApprovalRow, approval_id, with_for_update=True)
+    if row is None or row.decision is not None or row.expires_at > now:
+        return None
+    return _decide(session, row, EXPIRED, "nobody", "no answer in time", now)
 
 
 def redate(session: Session, now: datetime) -> tuple[Approval, ...]:
