@@ -19,7 +19,7 @@ from deployments.prefect_keeper import PrefectKeeper, ready_file
 from deployments.server import Server
 from watchkeeper.errors import Transient
 from watchkeeper.performing.own_alarms import follow_troubles
-from watchkeeper.performing.responding import Executor
+from watchkeeper.performing.responding import Executor, Given
 from watchkeeper.performing.store_guard import StoreGuard
 from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
@@ -136,6 +136,14 @@ class KeptExecutor:
                 await executor.wake(flow_run_id, decision, by, reason)
         except TimeoutError:
             raise Transient(f"run {flow_run_id} was not woken in {PREFECT_CALL_S:g} s") from None
+
+    async def submitted(self, flow_run_id: str, form: str) -> tuple[Given, ...]:
+        executor = await self._opened()
+        try:
+            async with asyncio.timeout(PREFECT_CALL_S):
+                return await executor.submitted(flow_run_id, form)
+        except TimeoutError:
+            raise Transient(f"run {flow_run_id} did not say in {PREFECT_CALL_S:g} s") from None
 
     async def _opened(self) -> Executor:
         if not self._keeper.state.running:
