@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from deployments.commands.edge import print_json, settings, words
+from tasks.registering import register
 from watchkeeper.errors import UserError
+from watchkeeper.performing.connectors import check_references
 from watchkeeper.runbook.explain import explain
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_integrations, load_runbook, watch
 from watchkeeper.runbook.missing import gaps_in
@@ -39,8 +41,10 @@ def check(
         _tell_missing(runbook)
         return
     chosen = settings()
+    register(chosen.integrations.resolve().parent)
     for name in load_integrations(chosen.integrations):
         watched = watch(name, chosen.integrations, chosen.runbooks)
+        check_references(chosen.integrations.resolve().parent, watched)
         words.print(explain(watched), markup=False)
         _tell_missing(watched.runbook)
 

@@ -24,6 +24,7 @@ from deployments.supervisor import STOP_SIGNALS, supervise
 from deployments.tied import end_with_parent
 from tasks.registering import register
 from watchkeeper.errors import StoreUnusable, UserError
+from watchkeeper.performing.connectors import check_references
 from watchkeeper.performing.store_guard import page_at_start
 from watchkeeper.performing.watch import Watch, open_watch, utc_now
 from watchkeeper.settings import Settings
@@ -58,7 +59,7 @@ def up(
             stack.enter_context(_only_one(chosen.home))
         address = free_address(chosen)
         for name in names:
-            watch.registered(name)
+            check_references(watch.secrets_base, watch.registered(name))
         secure(chosen.home / "prefect")
         environment = sealed_environment(chosen, address) | _ours(chosen)
         server = Server(chosen, address, environment)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from watchkeeper.controls import ServiceSettings
 from watchkeeper.controls.opening import open_settings
 from watchkeeper.credentials.protocols import RotatableStore
-from watchkeeper.credentials.references import open_rotatable
+from watchkeeper.credentials.references import open_rotatable, open_source
 from watchkeeper.errors import UserError
 from watchkeeper.pagers import Pager
 from watchkeeper.pagers.opening import folds_repeats, open_channel
 from watchkeeper.performing.stopping import Heed, halt_of
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.acting import HttpSettings, PrefectDeployment
 from watchkeeper.runbook.channels import called
 from watchkeeper.runbook.integration import Consumer, Watched
 from watchkeeper.runtimes import Runtime
@@ -115,3 +117,18 @@ def client_of(
         consumer=consumer,
         heed=nothing_stops if purpose == "probe" else heed or halt_of(watch),
     )
+
+
+def check_references(base: Path, watched: Watched) -> None:
+    """Raises UserError on a reference that no store can be opened by; asks none of them."""
+    entry = watched.integration
+    named = [entry.credential.reference, entry.credential.second]
+    named += [secret for channel in entry.called_by for secret in channel.secrets]
+    if isinstance(entry.settings, HttpSettings):
+        named.append(entry.settings.token)
+    named += [j.scheduler.auth for j in entry.jobs if isinstance(j.scheduler, PrefectDeployment)]
+    for reference in dict.fromkeys(name for name in named if name is not None):
+        try:
+            open_source(reference, base)
+        except UserError as error:
+            raise UserError(f"{watched.name}: {error}") from None

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from watchkeeper.runbook.base import Frozen, Name, SecretReference, Span, Url
+from watchkeeper.runbook.base import FilePath, Frozen, Name, SecretReference, Span, Url, Words
 from watchkeeper.runbook.mitigations import Criticality
 
-Words = Annotated[tuple[str, ...], Field(min_length=1)]
 K8S_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 KubernetesName = Annotated[str, Field(pattern=K8S_NAME, max_length=253)]
 
@@ -37,7 +36,7 @@ class Cluster(Frozen):
     """Namespace that it lives in."""
     context: str | None = None
     """Context of the kubeconfig file; its current one where left out."""
-    kubeconfig: str | None = None
+    kubeconfig: FilePath | None = None
     """Path of a kubeconfig file; the usual one, or the pod's own account, where left out. A relative
     path counts from integrations.yaml."""
 
@@ -138,7 +137,7 @@ class FileSettings(Frozen):
 
     kind: Literal["file"] = "file"
     """`file`: a JSON object in a file."""
-    path: str
+    path: FilePath
     """Path of the file; a relative one counts from integrations.yaml."""
     reload: Words | None = None
     """A command, run after each change, word by word, such as `[systemctl, reload, my-service]`."""

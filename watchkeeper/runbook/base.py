@@ -15,14 +15,22 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Span = Annotated[Duration, Field(gt=timedelta(0))]
 
 _OFFSET = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)")
-NAME, URL, PATH = r"^[a-z][a-z0-9_-]*$", r"^https?://[^\s]+$", r"^/[^\s]*$"
+NAME = r"^[a-z][a-z0-9_-]*$"
+URL, PATH = r"^https?://[!-~]+$", r"^/[!-~]*$"
+# Of a file on this machine, or a word of a command: what no system call takes is in none.
+FILE, WORD = r"^[^\x00-\x1f\x7f]+$", r"^[^\x00]*$"
 SIGN = r"^[a-z][a-z0-9_]*(:[a-z][a-z0-9_-]*)?$"
 # Where a secret is kept: `kind:place`. The kinds are those of watchkeeper/credentials.
-SECRET_REFERENCE = r"^(file|aws|gcp|env|prefect-block):\S+$"
+SECRET_REFERENCE = (
+    r"^(file:([^\s\x00-\x1f\x7f]*/)?[^\s\x00-\x1f\x7f/]*[^\s\x00-\x1f\x7f/.]"
+    r"|aws:[!-~]+|gcp:[!-~]+|env:[A-Za-z_][A-Za-z0-9_]*|prefect-block:[a-z0-9-]+)$"
+)
 SecretReference = Annotated[str, Field(pattern=SECRET_REFERENCE)]
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Url = Annotated[str, Field(pattern=URL)]
 Path = Annotated[str, Field(pattern=PATH)]
+FilePath = Annotated[str, Field(pattern=FILE)]
+Words = Annotated[tuple[Annotated[str, Field(pattern=WORD)], ...], Field(min_length=1)]
 # A named predicate over evidence, or one with the metric or log that it is about: `metric:queue`.
 SignName = Annotated[str, Field(pattern=SIGN, max_length=128)]
 

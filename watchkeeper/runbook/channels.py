@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from watchkeeper.runbook.base import Frozen, Name, SecretReference, Url
+from watchkeeper.runbook.base import FilePath, Frozen, Name, SecretReference, Url
 
 
 class _Channel(Frozen):
@@ -24,7 +24,7 @@ class PagerDuty(_Channel):
     base_url: Url = "https://events.pagerduty.com"
     """Address of the Events API; another one only for a stand-in. PagerDuty's client speaks https
     alone."""
-    ca_file: str | None = None
+    ca_file: FilePath | None = None
     """PEM file of the authority that a stand-in's certificate is from; a relative path counts from
     integrations.yaml."""
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from watchkeeper.runbook.acting import CloudRunService, HttpSettings, PrefectDeployment
+from watchkeeper.runbook.addresses import url_fault
 from watchkeeper.runbook.channels import PagerDuty, called
 from watchkeeper.runbook.document import Document, Loc
 from watchkeeper.runbook.integration import Integration, Watched
@@ -18,13 +19,16 @@ from watchkeeper.runbook.telemetry import MetricsText, PrometheusServer
 ONE_KEY_ONLY = ("env:", "prefect-block:")
 LOOPBACK = "a sandbox stays on loopback: http://127.0.0.1:PORT is wanted"
 PAGERDUTY_HTTPS = "PagerDuty's client speaks https alone, to a stand-in too: https:// is wanted"
+# A path is put behind these.
+PATH_FOLLOWS = ("base_url", "status_page_url", "api")
 HTTPS = "a live integration speaks https with everyone outside: https:// is wanted"
 
 
 def entry_problems(document: Document, integration: Integration) -> Iterator[Problem]:
     """Faults that the entry shows by itself."""
     for loc, url, ours in _urls(integration):
-        fault = _url_fault(url, sandbox=integration.sandbox, ours=ours)
+        follows = loc[-1] in PATH_FOLLOWS
+        fault = _url_fault(url, sandbox=integration.sandbox, ours=ours, path_follows=follows)
         if fault:
             yield document.problem(loc, fault)
     for section, names in (
@@ -36,7 +40,7 @@ def entry_problems(document: Document, integration: Integration) -> Iterator[Pro
         for name in (name for name, count in Counter(names).items() if count > 1):
             yield document.problem((section,), f"{name!r} is named twice")
     for loc, channel in _pagerduties(integration):
-        if urlsplit(channel.base_url).scheme != "https":
+        if not channel.base_url.startswith("https://"):
             yield document.problem((*loc, "base_url"), PAGERDUTY_HTTPS)
 
 
@@ -69,6 +73,8 @@ def _inherited_urls(document: Document, watched: Watched) -> Iterator[Problem]:
     for field, given, url in (
         ("base_url", integration.base_url, watched.base_url),
         ("status_page_url", integration.status_page_url, watched.status_url),
+        ("control_url", integration.control_url, watched.control_url),
+        ("direct_url", integration.direct_url, watched.direct_url),
     ):
         fault = url and not given and _url_fault(url, sandbox=integration.sandbox, ours=False)
         if fault:
@@ -131,19 +137,16 @@ def _levers(integration: Integration) -> Iterator[tuple[Loc, str | None, bool]]:
             yield ("jobs", index, "scheduler", "api"), server.api, server.auth is None
 
 
-def _url_fault(url: str | None, *, sandbox: bool, ours: bool) -> str | None:
+def _url_fault(
+    url: str | None, *, sandbox: bool, ours: bool, path_follows: bool = False
+) -> str | None:
     """Why a URL will not do. Never repeats it: somebody may have put a password in it."""
     if url is None:
         return None
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a URL that can be called"
-    if not host:
-        return "is not a URL that can be called: it names no host"
-    if parts.username is not None or parts.password is not None:
-        return "a URL holds no user or password: name a secret by reference"
+    if fault := url_fault(url, path_follows=path_follows):
+        return fault
+    parts = urlsplit(url)
+    host = parts.hostname or ""
     if sandbox:
         return None if _on_loopback(host) else LOOPBACK
     return None if ours or parts.scheme == "https" else HTTPS

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 
+from watchkeeper.runbook.addresses import url_fault
 from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.document import Document, Loc
@@ -154,6 +155,24 @@ def _probed_lists(document: Document) -> Iterator[Problem]:
             yield document.problem((*at, "envelope"), message)
 
 
+def _addresses(document: Document) -> Iterator[Problem]:
+    for at, follows in _ADDRESSES:
+        url = document.get(at)
+        # One of another shape is told by the model.
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            continue
+        if fault := url_fault(url, path_follows=follows):
+            yield document.problem(at, fault)
+
+
+# Where an address stands, and whether a path is put behind it.
+_ADDRESSES: tuple[tuple[Loc, bool], ...] = (
+    (("base_url",), True),
+    (("control",), False),
+    (("status_page", "url"), True),
+)
+
+
 VALUE_CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     _mitigations,
     _ladder,
@@ -165,4 +184,5 @@ VALUE_CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     _causes,
     _measures,
     _patterns,
+    _addresses,
 )

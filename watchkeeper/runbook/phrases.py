@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from watchkeeper.runbook.base import NAME, PATH, SECRET_REFERENCE, SIGN, URL
+from watchkeeper.runbook.base import FILE, NAME, PATH, SECRET_REFERENCE, SIGN, URL, WORD
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.integration import INTEGRATION_NAME
 from watchkeeper.runbook.problems import quoted, unknown
@@ -23,6 +23,8 @@ DURATION = "a duration reads like 15s, 5 min, 1h30m or 2d"
 _SHAPES = {
     NAME: "a name is lower-case letters, digits, - and _, beginning with a letter",
     URL: "a URL begins with http:// or https:// and has no spaces",
+    FILE: "a path is wanted, without control characters",
+    WORD: "a word of a command holds no NUL",
     SIGN: "a sign is a name such as all_endpoints_401, or metric:NAME and log:NAME",
     PATH: "a path begins with / and has no spaces",
     SECRET_REFERENCE: (

@@ -8,9 +8,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from watchkeeper.health_body import normal
-from watchkeeper.runbook.base import Frozen, Name, Url, Zone
+from watchkeeper.runbook.base import FilePath, Frozen, Name, Url, Words, Zone
 
-Words = Annotated[tuple[str, ...], Field(min_length=1)]
+# Neither begins as an option of kubectl's does.
+Selector = Annotated[str, Field(pattern=r"^[A-Za-z0-9!(][!-~ ]*$")]
+ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
 
 class MetricsText(Frozen):
@@ -49,7 +51,7 @@ class FileLogs(Frozen):
 
     kind: Literal["file"] = "file"
     """`file`: read from this machine's disk."""
-    path: str
+    path: FilePath
     """Path of the file, such as `~/sync.log`; a relative one counts from integrations.yaml. One that
     was just rotated is read with the part that was put aside (`.1`, `-20260302`)."""
     timezone: Zone | None = None
@@ -62,11 +64,11 @@ class KubernetesLogs(Frozen):
 
     kind: Literal["kubernetes"] = "kubernetes"
     """`kubernetes`: read with `kubectl logs`."""
-    selector: str
+    selector: Selector
     """Labels of the pods, such as `app=twinmind-service`."""
-    namespace: str = "default"
+    namespace: ContainerName = "default"
     """Namespace of the pods."""
-    container: str | None = None
+    container: ContainerName | None = None
     """Container whose log is read; the one that kubectl chooses where left out."""
     tail: int = Field(default=1000, ge=1, le=100_000)
     """The most lines that are read of each pod, the last ones."""
@@ -101,9 +103,9 @@ class KubernetesRuntime(Frozen):
 
     kind: Literal["kubernetes"] = "kubernetes"
     """`kubernetes`: asked with kubectl."""
-    selector: str
+    selector: Selector
     """Labels of the pods, such as `app=twinmind-service`."""
-    namespace: str = "default"
+    namespace: ContainerName = "default"
     """Namespace of the pods."""
     kubectl: Words = ("kubectl",)
     """How kubectl is called here, word by word, such as `[kubectl, --context, prod]`."""
@@ -112,7 +114,7 @@ class KubernetesRuntime(Frozen):
 class Disk(Frozen):
     """A path on this machine whose disk our service needs."""
 
-    path: str
+    path: FilePath
     """Path on that disk, such as `/var/lib/sync`; a relative one counts from integrations.yaml."""
     bound: float = Field(default=0.95, gt=0, le=1)
     """Share of its space or inodes in use, 0 to 1, from which on it is full."""
