@@ -19,7 +19,8 @@ from sqlmodel import select
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.metrics import Scrape, Series
 from watchkeeper.metrics.fetch import Page, fetch_page
-from watchkeeper.metrics.promql import metric_query, volume_queries
+from watchkeeper.metrics.page import series_name
+from watchkeeper.metrics.promql import age_query, metric_query, up_query, volume_queries
 from watchkeeper.performing.measuring import TEXT, metric_readings
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.api import RateLimit
@@ -328,10 +329,16 @@ def asked_of_server(
 SOURCE = PrometheusServer(url=NOWHERE, where={"job": "app"})
 TOTALS, EACH = volume_queries(VOLUME, SOURCE, 60)
 QUERY = {rule.name: metric_query(rule, SOURCE) for rule in RULES}
+SERIES = {series_name(rule) for rule in RULES} | {VOLUME.metric}
+AGES = {age_query(name, SOURCE): [({}, "12")] for name in SERIES}
+UP = str(up_query(SOURCE))
 
 
-def test_a_server_is_asked_one_query_a_metric(watch: Watch, clock: Clock) -> None:
+def test_a_server_is_asked_for_each_metric_and_for_its_age(watch: Watch, clock: Clock) -> None:
+    """And once whether its targets are up."""
     results = {
+        **AGES,
+        UP: [({}, "1")],
         QUERY["errors"]: [({}, "0.2")],
         QUERY["pace"]: [({}, "7.5")],
         QUERY["p95"]: [({}, "NaN")],
@@ -339,7 +346,8 @@ def test_a_server_is_asked_one_query_a_metric(watch: Watch, clock: Clock) -> Non
         str(EACH): [({"consumer": "sync"}, "100"), ({}, "30")],
     }
     found, asked = asked_of_server(watch, clock, prometheus(results))
-    assert len(asked) == len(RULES) + 2
+    assert sum("query=min%28up" in path for path in asked) == 1
+    assert len(asked) == 2 * (len(RULES) + 1) + 2
     assert {name: (r.outcome, r.value) for name, r in found.items()} == {
         "errors": (Outcome.DOWN, 0.2),
         "pace": (Outcome.DEGRADED, 7.5),
@@ -352,6 +360,46 @@ def test_a_server_is_asked_one_query_a_metric(watch: Watch, clock: Clock) -> Non
     assert found["pace"].detail == "7.5, at most 100 (over 5m)"
     assert found["left"].detail == "the server has no such series, or too little was counted"
     assert kept(watch) == []
+
+
+GONE: list[tuple[dict[str, list[tuple[dict[str, str], str]]], Outcome, str | None, str]] = [
+    (AGES, Outcome.OK, None, "0.01, at most 0.05 (over 5m)"),
+    ({}, Outcome.UNKNOWN, "vanished", "the server has no sample of c_total now"),
+    (
+        {name: [({}, "250")] for name in AGES},
+        Outcome.UNKNOWN,
+        "stale",
+        "the newest sample of c_total is 250 s old",
+    ),
+    (
+        {**AGES, UP: [({}, "0")]},
+        Outcome.UNKNOWN,
+        "part",
+        "0.01, at most 0.05 (over 5m; up is 0: Prometheus cannot scrape all of it)",
+    ),
+    (
+        {UP: [({}, "0")]},
+        Outcome.UNKNOWN,
+        "vanished",
+        "up is 0: Prometheus cannot scrape all of it; the server has no sample of c_total now",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "outcome", "fault", "detail"), GONE)
+def test_a_series_that_vanished_from_the_server_is_unknown(
+    watch: Watch,
+    clock: Clock,
+    more: dict[str, list[tuple[dict[str, str], str]]],
+    outcome: Outcome,
+    fault: str | None,
+    detail: str,
+) -> None:
+    """Its rate lives on for a while, and `up` is 0: what it was is not what it is."""
+    results = {QUERY["errors"]: [({}, "0.01")], **more}
+    found, _ = asked_of_server(watch, clock, prometheus(results))
+    read = found["errors"]
+    assert (read.outcome, read.fault, read.detail) == (outcome, fault, detail)
 
 
 def test_a_server_that_says_no_is_unknown_with_its_word(watch: Watch, clock: Clock) -> None:

@@ -29,7 +29,7 @@ LATER = T0 + timedelta(seconds=ELAPSED_S)
 PAGE = b"""\
 # HELP app_requests_total Requests, by status.
 # TYPE app_requests_total counter
-app_requests_total{status="200",consumer="sync"} 1027 1395066363000
+app_requests_total{status="200",consumer="sync"} 1027 1772442000000
 app_requests_total{ status = "500" , consumer="worker", } 3
 # TYPE jobs counter
 jobs 12
@@ -300,6 +300,7 @@ def test_a_histogram_starts_again_as_a_whole() -> None:
 
 SLOW = 'h_bucket{le="1"} 0; h_bucket{le="5"} 0; h_bucket{le="+Inf"} 0'
 SLOWER = 'h_bucket{le="1"} 10; h_bucket{le="5"} 20; h_bucket{le="+Inf"} 20'
+SLOWEST = 'h_bucket{le="1"} 2; h_bucket{le="5"} 10; h_bucket{le="+Inf"} 10'
 PARTS = 'c{s="ok"} 0; c{s="bad"} 0'
 OK, WARN, DOWN, NONE = Outcome.OK, Outcome.DEGRADED, Outcome.DOWN, Outcome.UNKNOWN
 JUDGED: dict[str, tuple[Metric, str | None, str, Outcome, float | None]] = {
@@ -310,7 +311,40 @@ JUDGED: dict[str, tuple[Metric, str | None, str, Outcome, float | None]] = {
     "increase below": (rule(bound=1, below=True), "c 4", "c 4", DOWN, 0),
     "increase below warn": (rule(bound=1, warn=5, below=True), "c 4", "c 7", WARN, 3),
     "increase of no such label": (rule(where={"s": "bad"}), "c 0", 'c{s="ok"} 9', OK, 0),
-    "increase after a restart": (rule(), "c 900", "c 8", OK, 8),
+    # What was counted before a restart is not known: it is never little enough.
+    "increase after a restart": (rule(), "c 900", "c 8", NONE, 8),
+    "increase after a restart, too much": (rule(), "c 900", "c 80", DOWN, 80),
+    "increase after a restart, beyond warn": (rule(warn=5), "c 900", "c 8", WARN, 8),
+    "increase below, after a restart": (rule(below=True), "c 900", "c 8", NONE, 8),
+    "increase below, enough since": (rule(below=True), "c 900", "c 80", OK, 80),
+    "increase of another process": (
+        rule(),
+        "c 1; process_start_time_seconds 100",
+        "c 5; process_start_time_seconds 400",
+        NONE,
+        5,
+    ),
+    "increase, one series gone": (rule(), 'c{a="1"} 1; c{a="2"} 1', 'c{a="1"} 2', NONE, 1),
+    "increase of a label that is gone": (
+        rule(where={"s": "bad"}),
+        'c{s="bad"} 3; c{s="ok"} 1',
+        'c{s="ok"} 9',
+        NONE,
+        None,
+    ),
+    "gauge that is gone": (rule("gauge"), "c 3", "# TYPE c gauge; d 1", NONE, None),
+    "gauge beside no number": (rule("gauge"), None, 'c{a="1"} 3; c{a="2"} NaN', NONE, 3),
+    "gauge too much beside no number": (rule("gauge"), None, 'c{a="1"} 30; c{a="2"} NaN', DOWN, 30),
+    "gauge of long ago": (rule("gauge"), None, "c 3 1000", NONE, None),
+    "share after a restart": (
+        rule("share", bound=0.5, of="d"),
+        "c 0; d 90",
+        "c 1; d 9",
+        NONE,
+        1 / 9,
+    ),
+    "share of one that is gone": (rule("share", bound=0.5, of="d"), "c 0; d 90", "c 1", NONE, None),
+    "quantile after a restart": (rule("quantile", "h", 5), SLOWER, SLOWEST, NONE, 4.75),
     "increase of the declared": (rule(), "d 1", "# TYPE c counter; d 1", OK, 0),
     "increase of the missing": (rule(), "c 1", "d 1", NONE, None),
     "increase off one scrape": (rule(), None, "c 1", NONE, None),
@@ -396,7 +430,7 @@ def test_what_the_rules_read_is_all_that_is_wanted() -> None:
 def volumes(after: str, volume: Volume | None = None, budget: float = 100) -> dict[str, Reading]:
     """By probe, over a window of 60 s, from nothing 300 s before."""
     asked = volume or Volume(metric="c", by="consumer")
-    found = volume_readings(asked, scrape("c 0"), scrape(after, ELAPSED_S), 60, budget)
+    found = volume_readings(asked, scrape("d 0"), scrape(after, ELAPSED_S), 60, budget)
     assert all(r.kind is Kind.VOLUME and r.at == LATER for r in found)
     return {reading.probe: reading for reading in found}
 
@@ -420,6 +454,35 @@ def test_volumes_are_told_by_consumer_and_in_all() -> None:
 )
 def test_a_budget_nearly_used_is_degraded(count: int, outcome: Outcome) -> None:
     assert volumes(f"c {count}", Volume(metric="c"))["total"].outcome is outcome
+
+
+def test_a_volume_after_a_restart_may_be_much_and_is_never_little() -> None:
+    """What was asked before it is not known."""
+    for after, outcome in (("c 8", Outcome.UNKNOWN), ("c 800", Outcome.DEGRADED)):
+        found = volume_readings(
+            Volume(metric="c"), scrape("c 900"), scrape(after, ELAPSED_S), 60, 100
+        )
+        assert [r.outcome for r in found] == [outcome]
+    gone = volume_readings(Volume(metric="c"), scrape("c 9"), scrape("d 1", ELAPSED_S), 60, 100)
+    assert [(r.outcome, r.fault) for r in gone] == [(Outcome.UNKNOWN, "vanished")]
+
+
+WHY = [
+    ("increase", "c 1", "d 1", "vanished", "c was there at 09:00Z, and is gone"),
+    ("increase", "d 1", "d 1", "missing", "the page has no c"),
+    ("gauge", "c 1", "c 1 1000", "stale", "c is on the page with a time that is long past"),
+    ("increase", "c 9", "c 1", "part", "1, at most 10 (in 300 s; c started again)"),
+    ("gauge", "c 1", "c NaN", "no_number", "the value is not a finite number"),
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "fault", "said"), WHY)
+def test_why_a_metric_is_not_known(
+    kind: str, before: str, after: str, fault: str, said: str
+) -> None:
+    """A metric that vanished, stood still or began again is named, and is never well."""
+    found = judged(rule(kind), before, after)
+    assert (found.outcome, found.fault, found.detail) == (Outcome.UNKNOWN, fault, said)
 
 
 def test_a_volume_that_is_not_told_is_unknown() -> None:

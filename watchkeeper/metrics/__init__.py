@@ -48,11 +48,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Scrape:
-    """The series of one page at one time; `declared`: names it has a TYPE or HELP line for."""
+    """The series of one page at one time; `declared`: names it has a TYPE or HELP line for; `stale`:
+    names of series whose own time on the page is long past, and which are left out."""
 
     at: datetime
     samples: Mapping[Series, float]
     declared: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
 
     def of(self, name: str, where: Mapping[str, str]) -> dict[Series, float]:
         found = self.samples.items()
@@ -65,11 +67,16 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A value, or None where it could not be had. `said`: over what it was measured, or why not."""
+    """A value, or None where it could not be had. `said`: over what it was measured, or why not.
+
+    `part`: why it is that of a part alone, such as what was counted since a restart; it may be too
+    much by itself, and is never little enough.
+    """
 
     value: float | None
     said: str = ""
     fault: str | None = None
+    part: str = ""
 
 
 class MetricsSource(Protocol):

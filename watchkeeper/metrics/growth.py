@@ -27,6 +27,18 @@ def started_again(before: Scrape, after: Scrape) -> bool:
     return then is not None and now is not None and now - then > _SAME_START_S
 
 
+def broken(before: Scrape, after: Scrape, name: str, where: Where) -> str:
+    """Why the growth of the matching series is that of a part alone: `started again`, or `in part
+    gone`; empty where it is whole."""
+    earlier, later = before.of(name, where), after.of(name, where)
+    if not earlier:
+        return ""
+    fell = any(later[series] < value for series, value in earlier.items() if series in later)
+    if fell or started_again(before, after):
+        return f"{name[:80]} started again"
+    return f"{name[:80]} is in part gone" if earlier.keys() - later.keys() else ""
+
+
 def grown(before: Scrape, after: Scrape, name: str, where: Where) -> dict[Series, float]:
     """The growth of each matching series of a counter."""
     earlier = {} if started_again(before, after) else before.samples

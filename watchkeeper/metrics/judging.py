@@ -29,21 +29,39 @@ def volume_readings(
 
 
 def judged(rule: Metric, number: Number, at: datetime) -> Reading:
-    """DOWN beyond the bound, DEGRADED beyond `warn`; UNKNOWN where there is no finite value."""
+    """DOWN beyond the bound, DEGRADED beyond `warn`; UNKNOWN where there is no finite value, or one of
+    a part alone that decides nothing."""
     value = _finite(number)
+    found = Outcome.UNKNOWN if value is None else _of_part(rule, value, number.part)
     return Reading(
         probe=rule.name,
         kind=Kind.METRIC,
         target=f"metric {rule.name}",
         at=at,
-        outcome=Outcome.UNKNOWN if value is None else outcome(rule, value),
+        outcome=found,
         latency_s=0.0,
-        fault=number.fault,
+        fault=number.fault or _fault(number, found),
         detail=_told(number, value, _bound_told(rule), rule.unit),
         value=value,
         bound=rule.bound,
         unit=rule.unit,
     )
+
+
+def _of_part(rule: Metric, value: float, part: str) -> Outcome:
+    """A part of a counter's growth is too much where it is beyond the bound, and of what must not be
+    too little it is enough where it is not; anything else the missing part could turn round."""
+    whole = outcome(rule, value)
+    if not part:
+        return whole
+    enough_alone = rule.below and rule.kind in ("increase", "rate")
+    return whole if (whole is Outcome.OK) is enough_alone else Outcome.UNKNOWN
+
+
+def _fault(number: Number, found: Outcome) -> str | None:
+    if found is not Outcome.UNKNOWN:
+        return None
+    return "part" if number.part else "no_number" if number.value is not None else None
 
 
 def outcome(rule: Metric, value: float) -> Outcome:
@@ -64,15 +82,16 @@ def volumes_judged(
 def _volume(name: str, number: Number, budget: float, unit: str, at: datetime) -> Reading:
     value = _finite(number)
     much = value is not None and value >= NEARLY_ALL * budget
-    well = Outcome.DEGRADED if much else Outcome.OK
+    little = Outcome.UNKNOWN if number.part else Outcome.OK
+    found = Outcome.UNKNOWN if value is None else Outcome.DEGRADED if much else little
     return Reading(
         probe=name,
         kind=Kind.VOLUME,
         target="requests of all consumers" if name == TOTAL else f"requests of {name}",
         at=at,
-        outcome=Outcome.UNKNOWN if value is None else well,
+        outcome=found,
         latency_s=0.0,
-        fault=number.fault,
+        fault=number.fault or _fault(number, found),
         detail=_told(number, value, f"{budget:g} allowed", unit),
         value=value,
         bound=budget,
@@ -98,5 +117,6 @@ def _told(number: Number, value: float | None, bound: str, unit: str) -> str:
     if value is None:
         return "the value is not a finite number"
     measured = f"{value:.4g} {unit}".rstrip()
-    more = f" ({number.said})" if number.said else ""
+    said = "; ".join(filter(None, (number.said, number.part)))
+    more = f" ({said})" if said else ""
     return f"{measured}, {bound}{more}"[:LONGEST_DETAIL]

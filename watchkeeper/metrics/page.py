@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from watchkeeper.evidence import TOTAL
 from watchkeeper.metrics import MOST_CONSUMERS, Number, Scrape, consumer_name, growth
@@ -45,27 +45,43 @@ def series_name(rule: Metric) -> str:
 
 def number(rule: Metric, before: Scrape | None, after: Scrape) -> Number:
     """What the rule asks for; no value where a series is missing or too little was counted."""
-    if not after.knows(series_name(rule)):
-        return Number(None, f"the page has no {series_name(rule)[:80]}")
+    if lost := _lost(series_name(rule), rule.where, before, after):
+        return lost
     if rule.kind == "gauge":
         return _gauge(rule, after)
     if before is None or (elapsed_s := _elapsed_s(before, after)) <= 0:
         return Number(None, "no earlier scrape to count from")
+    part = growth.broken(before, after, series_name(rule), rule.where)
     if rule.kind == "quantile":
-        return _quantile(rule, before, after, elapsed_s)
+        return replace(_quantile(rule, before, after, elapsed_s), part=part)
     grown = growth.total(before, after, rule.metric, rule.where)
     if rule.kind == "share":
-        return _share(rule, grown, before, after, elapsed_s)
+        part = part or growth.broken(before, after, rule.of or rule.metric, rule.of_where)
+        return replace(_share(rule, grown, before, after, elapsed_s), part=part)
     value = grown if rule.kind == "increase" else growth.rate(grown, elapsed_s)
-    return Number(value, _over(elapsed_s))
+    return Number(value, _over(elapsed_s), part=part)
+
+
+def _lost(
+    name: str, where: Mapping[str, str], before: Scrape | None, after: Scrape
+) -> Number | None:
+    """Why a series is not to be had, or None where it is. One that was there and is no more is told:
+    that a page answers without it is no zero."""
+    if name in after.stale:
+        return Number(None, f"{name[:80]} is on the page with a time that is long past", "stale")
+    if before is not None and before.of(name, where) and not after.of(name, where):
+        return Number(None, f"{name[:80]} was there at {before.at:%H:%M}Z, and is gone", "vanished")
+    if not after.knows(name):
+        return Number(None, f"the page has no {name[:80]}", "missing")
+    return None
 
 
 def volumes(
     volume: Volume, before: Scrape | None, after: Scrape, window_s: float
 ) -> dict[str, Number]:
     """Requests in a window, by consumer (the largest `MOST_CONSUMERS`), and `total`."""
-    if not after.knows(volume.metric):
-        return {TOTAL: Number(None, f"the page has no {volume.metric[:80]}")}
+    if lost := _lost(volume.metric, volume.where, before, after):
+        return {TOTAL: lost}
     if before is None or (elapsed_s := _elapsed_s(before, after)) <= 0:
         return {TOTAL: Number(None, "no earlier scrape to count from")}
     grown = growth.grown(before, after, volume.metric, volume.where)
@@ -73,21 +89,24 @@ def volumes(
     largest = sorted(named.items(), key=lambda pair: -pair[1])[:MOST_CONSUMERS]
     counted = [*((consumer_name(name), count) for name, count in largest)]
     counted.append((TOTAL, sum(grown.values(), 0.0)))
-    times = window_s / elapsed_s
-    return {name: Number(count * times, _over(elapsed_s)) for name, count in counted}
+    times, part = window_s / elapsed_s, growth.broken(before, after, volume.metric, volume.where)
+    return {name: Number(count * times, _over(elapsed_s), part=part) for name, count in counted}
 
 
 def _gauge(rule: Metric, after: Scrape) -> Number:
     found = after.of(rule.metric, rule.where)
     if not found:
         return Number(None, "no series has the labels asked for")
-    return Number(growth.gauge(found.values(), rule.below))
+    # What is no number may be too much, where the others are not.
+    unread = sum(value != value for value in found.values())
+    part = f"{unread} of {len(found)} series are no number" if 0 < unread < len(found) else ""
+    return Number(growth.gauge(found.values(), rule.below), part=part)
 
 
 def _share(rule: Metric, grown: float, before: Scrape, after: Scrape, elapsed_s: float) -> Number:
     name = rule.of or rule.metric
-    if not after.knows(name):
-        return Number(None, f"the page has no {name[:80]}")
+    if lost := _lost(name, rule.of_where, before, after):
+        return lost
     whole = growth.total(before, after, name, rule.of_where)
     if whole < rule.least:
         return Number(None, f"{whole:g} {_over(elapsed_s)}: too few to judge by")

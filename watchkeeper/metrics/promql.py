@@ -34,6 +34,16 @@ def metric_query(rule: Metric, server: PrometheusServer) -> str:
     return _growth(rule.metric, rule.where, server, "rate" if rule.kind == "rate" else "increase")
 
 
+def age_query(name: str, server: PrometheusServer) -> str:
+    """How old the newest sample of a series is, in seconds; no value where it has none any more."""
+    return f"time() - max(timestamp({_selector(name, server.where)}))"
+
+
+def up_query(server: PrometheusServer) -> str | None:
+    """0 where one of the targets cannot be scraped; None where the targets are not told apart."""
+    return f"min({_selector('up', server.where)})" if server.where else None
+
+
 def volume_queries(
     volume: Volume, server: PrometheusServer, window_s: float
 ) -> tuple[str, str | None]:

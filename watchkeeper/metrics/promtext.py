@@ -14,6 +14,8 @@ LARGEST = 4 * 1024 * 1024
 # A line's time to read grows with the square of its length.
 LONGEST_LINE = 4 * 1024
 MOST_SAMPLES = 20_000
+# A sample that tells a time of its own counts for so long, as with Prometheus.
+STALE_S = 300.0
 MOST_LINES = 200_000
 
 _DECLARING = re.compile(r"#[ \t]*(?:TYPE|HELP)[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)")
@@ -38,11 +40,15 @@ def read(body: bytes, wanted: frozenset[str], at: datetime) -> Scrape:
     if len(asked) > MOST_SAMPLES:
         raise Unreadable(f"the page has more than {MOST_SAMPLES} series of what is asked for")
     samples: dict[Series, float] = {}
-    for series, value in _parsed(asked):
+    stale: set[str] = set()
+    for series, value, told_s in _parsed(asked):
+        if told_s is not None and at.timestamp() - told_s > STALE_S:
+            stale.add(series.name)
+            continue
         if series in samples or series.name not in wanted:
             raise Unreadable(f"the page gives a series of {series.name[:80]!r} twice or broken")
         samples[series] = value
-    return Scrape(at, samples, frozenset(declared & wanted))
+    return Scrape(at, samples, frozenset(declared & wanted), frozenset(stale))
 
 
 def canonical(series: Series) -> str:
@@ -53,7 +59,7 @@ def canonical(series: Series) -> str:
 
 def named(texts: Iterable[str]) -> list[Series]:
     """The series of canonical texts. Raises Unreadable where one is not."""
-    return [series for series, _ in _parsed([f"{text} 0" for text in texts])]
+    return [series for series, _, _ in _parsed([f"{text} 0" for text in texts])]
 
 
 def _lines(body: bytes) -> list[str]:
@@ -89,14 +95,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _parsed(lines: list[str]) -> Iterator[tuple[Series, float]]:
-    """Without their TYPE lines samples keep the names that the page gives them: the parser would
-    call the counter `requests` `requests_total`."""
+def _parsed(lines: list[str]) -> Iterator[tuple[Series, float, float | None]]:
+    """Each series with its value and its own time, in seconds since 1970, where it tells one.
+
+    Without their TYPE lines samples keep the names that the page gives them: the parser would call
+    the counter `requests` `requests_total`.
+    """
     try:
         for family in text_string_to_metric_families("\n".join(lines)):
             for sample in family.samples:
                 labels = tuple(sorted(sample.labels.items()))
-                yield Series(sample.name, labels), float(sample.value)
+                told_s = None if sample.timestamp is None else float(sample.timestamp)
+                yield Series(sample.name, labels), float(sample.value), told_s
     except (ValueError, ArithmeticError, LookupError):
         # Its errors quote the line.
         raise Unreadable("the page has a line that cannot be read") from None

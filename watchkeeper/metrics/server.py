@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from watchkeeper.evidence import TOTAL
 from watchkeeper.harmless import harmless
 from watchkeeper.metrics import Number, Unreadable, consumer_name
 from watchkeeper.metrics.fetch import Fetch, Page, fault_told
-from watchkeeper.metrics.promql import metric_query, volume_queries
+from watchkeeper.metrics.page import series_name
+from watchkeeper.metrics.promql import age_query, metric_query, up_query, volume_queries
 from watchkeeper.runbook.signals import Metric, Volume
 from watchkeeper.runbook.telemetry import PrometheusServer
 from watchkeeper.vendor.strict_json import BadBody, loads
@@ -19,34 +21,72 @@ Vector = list[tuple[dict[str, str], float]]
 NOTHING = Number(None, "the server has no such series, or too little was counted")
 
 
+# A newest sample that is older than this is what a series was, and not what it is.
+STALE_S = 180.0
+NOT_SCRAPED = "up is 0: Prometheus cannot scrape all of it"
+
+
 @dataclass(frozen=True)
 class ServerMetrics:
-    """A source. Its rates are those of the server over `range`."""
+    """A source. Its rates are those of the server over `range`. One is made for each look: whether
+    the targets are up is asked once."""
 
     server: PrometheusServer
     fetch: Fetch
+    _up: list[asyncio.Task[bool]] = field(default_factory=list, compare=False, repr=False)
 
     async def number(self, rule: Metric) -> Number:
         try:
-            found = await self._asked(metric_query(rule, self.server))
+            names = {series_name(rule), *([rule.of] if rule.of else [])}
+            found, lost, part = await asyncio.gather(
+                self._asked(metric_query(rule, self.server)), self._lost(names), self._part()
+            )
         except Unreadable as error:
             return Number(None, str(error), error.fault)
+        if lost is not None or len(found) != 1:
+            return replace(lost or NOTHING, said=_and(lost or NOTHING, part))
         said = "" if rule.kind == "gauge" else self._over
-        return Number(found[0][1], said) if len(found) == 1 else NOTHING
+        return Number(found[0][1], said, part=part)
 
     async def volumes(self, volume: Volume, window_s: float) -> dict[str, Number]:
         try:
             total, each = volume_queries(volume, self.server, window_s)
             asked = [self._asked(query) for query in (each, total) if query is not None]
-            *named, whole = await asyncio.gather(*asked)
+            (*named, whole), lost, part = await asyncio.gather(
+                asyncio.gather(*asked), self._lost({volume.metric}), self._part()
+            )
         except Unreadable as error:
             return {TOTAL: Number(None, str(error), error.fault)}
+        if lost is not None or len(whole) != 1:
+            return {TOTAL: replace(lost or NOTHING, said=_and(lost or NOTHING, part))}
         counted = {
-            consumer_name(labels.get(volume.by or "", "")): Number(value, self._over)
+            consumer_name(labels.get(volume.by or "", "")): Number(value, self._over, part=part)
             for found in named
             for labels, value in sorted(found, key=lambda one: -one[1])
         }
-        return {**counted, TOTAL: Number(whole[0][1], self._over) if len(whole) == 1 else NOTHING}
+        return {**counted, TOTAL: Number(whole[0][1], self._over, part=part)}
+
+    async def _lost(self, names: Iterable[str]) -> Number | None:
+        """Why what the server still answers is of the past: a rate outlives its series by `range`."""
+        for name in sorted(names):
+            found = await self._asked(age_query(name, self.server))
+            if not found:
+                return Number(None, f"the server has no sample of {name[:80]} now", "vanished")
+            if not found[0][1] <= STALE_S:
+                said = f"the newest sample of {name[:80]} is {found[0][1]:.0f} s old"
+                return Number(None, said, "stale")
+        return None
+
+    async def _part(self) -> str:
+        """Why the numbers are those of a part alone; empty where they are whole, or not known."""
+        if not self._up:
+            self._up.append(asyncio.create_task(self._all_up()))
+        return "" if await asyncio.shield(self._up[0]) else NOT_SCRAPED
+
+    async def _all_up(self) -> bool:
+        query = up_query(self.server)
+        found = [] if query is None else await self._asked(query)
+        return not found or found[0][1] > 0
 
     @property
     def _over(self) -> str:
@@ -55,6 +95,10 @@ class ServerMetrics:
     async def _asked(self, query: str) -> Vector:
         url = f"{self.server.url.rstrip('/')}/api/v1/query"
         return vector(await self.fetch(url, accept="application/json", query=query))
+
+
+def _and(lost: Number, part: str) -> str:
+    return f"{part}; {lost.said}" if part else lost.said
 
 
 def vector(page: Page) -> Vector:

@@ -55,6 +55,16 @@ class HealthSays(ServiceFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLost(ServiceFault):
+    """Its page answers as ever, and has no series of that name any more: or, with `value`, each of
+    them has this one, such as `NaN`."""
+
+    kind: ClassVar[str] = "metric_lost"
+    metric: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrongKey(ServiceFault):
     """It holds a key that is no longer good, and not the one in its file."""
 
@@ -132,7 +142,7 @@ class SlowDns(ServiceFault):
 KINDS: dict[str, type[ServiceFault]] = {
     kind.kind: kind
     for kind in (
-        *(Crash, Hang, Slow, Unhealthy, HealthSays, WrongKey),
+        *(Crash, Hang, Slow, Unhealthy, HealthSays, MetricLost, WrongKey),
         *(OperationErrors, Queue, Heavy, Overloaded, SlowDns),
     )
 }

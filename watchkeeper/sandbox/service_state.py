@@ -16,6 +16,7 @@ from watchkeeper.sandbox.service_calls import Poll
 from watchkeeper.sandbox.service_config import Operation, Setup
 from watchkeeper.sandbox.service_counts import LOAD, Counts
 from watchkeeper.sandbox.service_faults import (
+    MetricLost,
     OperationErrors,
     Overloaded,
     Queue,
@@ -136,7 +137,10 @@ class State:
     def metrics_text(self) -> str:
         self.metrics.gauge(self.setup.names.queue, self.queue())
         self.metrics.gauge(self.setup.names.replicas, self.replicas)
-        return self.metrics.text()
+        lines = self.metrics.text().splitlines(keepends=True)
+        for fault in (f for f in self.faults if isinstance(f, MetricLost)):
+            lines = [kept for line in lines if (kept := _without(line, fault))]
+        return "".join(lines)
 
     def health(self) -> dict[str, Any]:
         with self._lock:
@@ -161,3 +165,14 @@ class State:
             "settings": self.book.shown(),
             "bootId": self.boot_id,
         }
+
+
+def _without(line: str, fault: MetricLost) -> str:
+    """The line of the metrics page as the fault leaves it: empty where it takes it away."""
+    name = line.removeprefix("# TYPE ").split("{")[0].split(" ")[0].strip()
+    stems = {fault.metric, *(f"{fault.metric}_{end}" for end in ("bucket", "count", "sum"))}
+    if name not in stems:
+        return line
+    if fault.value is None:
+        return ""
+    return line if line.startswith("#") else f"{line.rpartition(' ')[0]} {fault.value}\n"

@@ -57,6 +57,8 @@ class Case:
     read_as: Mapping[str, str] = field(default_factory=dict)
     # Another kind of status page than the runbook's.
     page_kind: str = ""
+    # A log beside the service's own, which is read in its place: a name of `planted_logs`.
+    log: str = ""
     # What else a look may rightly call it: a fault that comes and goes hurts more or less each time.
     or_severities: tuple[int, ...] = ()
     # So many looks until one sees it, as the health check would go on looking.

@@ -23,6 +23,7 @@ import httpx
 import yaml
 
 from deployments.drill.cases.case import Case, Found
+from deployments.drill.cases.planted_logs import PLANTED_LOGS
 from deployments.drill.cases.prepared import PREPARED
 from deployments.drill.cases.service_setup import service_setup
 from deployments.drill.shape import PAGE_WORDS, status_page_options, vendor_shape
@@ -247,6 +248,9 @@ class Lab:
         if case.measured:
             service["metrics"] = {"kind": "text", "url": f"{self.service_at.url}/metrics"}
             service["logs"] = {"kind": "file", "path": str(self.log)}
+        if case.log:
+            told = PLANTED_LOGS[case.log](home / "planted.log", now)
+            service["logs"] = {"kind": "file", "path": "planted.log", **told}
         return {
             "runbook": self.vendor,
             "sandbox": True,

@@ -92,4 +92,43 @@ _PAGES = (
          **OUTAGE, page_kind="feed", **page("unknown", **incident(None))),
 )  # fmt: skip
 
-NOT_UNDERSTOOD = (*_HEALTH, *_PAGES)
+
+def log(outcome: str) -> dict[str, Any]:
+    return {**FINE, "read_as": {"errors": outcome}}
+
+
+# What our service's log says, and of when (D16, D17, D18).
+_LOGS = (
+    Case(name="log-tokyo", says="times of Tokyo without a zone, which is stated", vendor=M,
+         log="tokyo", **log("down")),
+    Case(name="log-pino-old", says="pino: an error 26 hours old, by its epoch", vendor=M,
+         log="pino_old", **log("ok")),
+    Case(name="log-pino-level", says="pino: level 50, and no word of error", vendor=M,
+         log="pino_error", **log("down")),
+    Case(name="log-syslog-old", says="syslog without a year: an error of yesterday", vendor=M,
+         log="syslog_old", **log("ok")),
+    Case(name="log-far-word", says="the error word behind 2,600 characters of JSON", vendor=M,
+         log="far_word", **log("down")),
+    Case(name="log-empty", says="an empty log: 0 of 0 lines", vendor=M, log="empty", **log("unknown")),
+    Case(name="log-rotated", says="empty after a rotation; the part put aside has an error",
+         vendor=M, log="rotated", **log("down")),
+    Case(name="log-silent", says="no line for three hours", vendor=M, log="silent", **log("unknown")),
+    Case(name="log-undated", says="an error line that tells no time", vendor=M, log="undated",
+         **log("unknown")),
+)  # fmt: skip
+
+
+def metric(name: str, outcome: str, **more: Any) -> dict[str, Any]:
+    planted = {"kind": "metric_lost", **more}
+    return {**FINE, "measured": True, "service": (planted,), "read_as": {name: outcome}}
+
+
+# Metrics that vanish from a page that answers.
+_METRICS = (
+    Case(name="metric-vanished", says="the page answers without a metric", vendor=T,
+         **metric("queue", "unknown", metric="twinmind_queue_length")),
+    Case(name="metric-no-number", says="a metric is NaN", vendor=T,
+         **metric("queue", "unknown", metric="twinmind_queue_length", value="NaN")),
+)  # fmt: skip
+
+NOT_UNDERSTOOD = (*_HEALTH, *_PAGES, *_LOGS, *_METRICS)
