@@ -11,6 +11,7 @@ from watchkeeper.errors import UserError
 from watchkeeper.heartbeat import Part
 from watchkeeper.lateness import Seen, missing, says, still_due
 from watchkeeper.performing.checking import check_and_alarm
+from watchkeeper.performing.detecting import missed_check
 from watchkeeper.performing.responding import Executor
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import heartbeats, observations
@@ -75,6 +76,7 @@ class OwnChecks:
             )
             if not self._busy(one.name) and still_due(tried, now, self._interval):
                 self._tried[one.name] = now
+                missed_check(self._watch, one.name, "no scheduled run came")
                 self._at_it[one.name] = asyncio.create_task(self._check(one.name))
 
     def _condition_of(self, missed: tuple[Seen, ...], now: datetime) -> Condition | None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from tasks.incidents import chosen
 from tasks.lateness import needed_checks
 from tasks.showing import show_endpoint_health
-from tasks.watching import check, open_incident, page, spare_the_answer, start_responder
+from tasks.together import failed_line, for_each
+from tasks.watching import (
+    check,
+    not_checked,
+    open_incident,
+    page,
+    spare_the_answer,
+    start_responder,
+)
 from watchkeeper.performing.detecting import Check
+
+# Longer than a check with its confirming looks, a page with its retries and the proof of a recovery
+# take: what has not ended by then does not end.
+LIMIT_S = 600.0
 
 
 @flow(name="health", flow_run_name="health", persist_result=False)
 async def health(integration: str | None = None) -> State[None]:
-    """Check one integration, or all of them.
+    """Check one integration, or all of them side by side.
 
     Args:
         integration: such as maintainx@prod; all when empty
@@ -29,22 +39,32 @@ async def health(integration: str | None = None) -> State[None]:
 
 
 async def check_each(names: tuple[str, ...]) -> State[None]:
-    looked = await asyncio.gather(*(check(name) for name in names), return_exceptions=True)
-    found = [one for one in looked if isinstance(one, Check)]
-    failing = [one for one in found if not one.healthy]
-    alarms = await asyncio.gather(*(raise_alarm(one) for one in failing), return_exceptions=True)
-    for one in found:
-        await show_endpoint_health(one.evidence)
-        if one.healthy:
-            await spare_the_answer(one)
-    for outcome in (*looked, *alarms):
-        # What cannot be checked, or whose pager is broken, must not keep the others' alarms back.
-        if isinstance(outcome, BaseException):
-            raise outcome
+    """Side by side: a broken integration ends no other's turn, and only fails the run."""
+    outcomes = await for_each(names, look_after, limit_s=LIMIT_S)
+    found = [one for one in outcomes if one.got]
+    failing = [f"{one.item}: see the incident" for one in found if one.got and not one.got.healthy]
+    if failed := [failed_line(one) for one in outcomes if one.error]:
+        # The others were checked all the same, and their alarms are out.
+        well = len(found) - len(failing)
+        return Failed(message="; ".join((*failed, *failing, f"{well} integrations answer well")))
     if failing:
-        said = ", ".join(one.watched.name for one in failing)
-        return Completed(name="Unhealthy", message=f"{said}: see the incident")
-    return Completed(name="Healthy", message=f"{len(found)} integrations answer well")
+        return Completed(name="Unhealthy", message="; ".join(failing))
+    return Completed(name="Healthy", message=f"{len(outcomes)} integrations answer well")
+
+
+async def look_after(name: str) -> Check:
+    """One integration from its check to its page: its alarm waits for no other integration."""
+    try:
+        found = await check(name)
+    except Exception as error:
+        not_checked(name, error)
+        raise
+    if not found.healthy:
+        await raise_alarm(found)
+    await show_endpoint_health(found.evidence)
+    if found.healthy:
+        await spare_the_answer(found)
+    return found
 
 
 async def raise_alarm(found: Check) -> None:
@@ -53,5 +73,5 @@ async def raise_alarm(found: Check) -> None:
     try:
         await page(incident)
     finally:
-        # What nobody took is told to the next channel and by the next sweep; the cause waits for none.
+        # A pager that does not answer keeps no responder from its work.
         await start_responder(incident)

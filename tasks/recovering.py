@@ -106,7 +106,7 @@ async def close(duty: Duty, incident: Incident) -> Closing:
 @task(name="write the report", **STEP)
 async def write_report(incident: Incident) -> str:
     watch = current()
-    path = reporting.write_report(watch, watch.integration(incident.integration), incident.id)
+    path = reporting.write_report(watch, watch.of_record(incident.integration), incident.id)
     return path.name
 
 

@@ -64,7 +64,7 @@ def _news(key: str, content: str) -> bool:
 async def show_incident(incident: Incident) -> None:
     """The incident's report as it stands now."""
     watch = current()
-    watched = watch.integration(incident.integration)
+    watched = watch.of_record(incident.integration)
     word = watched.runbook.severity_level(incident.severity).word
     text = report_of(watch, watched, incident.id)
     key = artifact_key("incident", incident.id)

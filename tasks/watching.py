@@ -13,6 +13,7 @@ from watchkeeper.performing import detecting, mitigating, paging, responding, tr
 from watchkeeper.performing.detecting import Check
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import Called
+from watchkeeper.performing.side_by_side import said
 from watchkeeper.performing.triaging import Triage
 from watchkeeper.store import incidents
 
@@ -21,6 +22,11 @@ from watchkeeper.store import incidents
 async def check(integration: str) -> Check:
     watch = current()
     return await detecting.check(watch, watch.registered(integration))
+
+
+def not_checked(integration: str, error: Exception) -> None:
+    """For `status`: this check came to no result."""
+    detecting.not_checked(current(), integration, said(error))
 
 
 @task(name="triage integration", task_run_name="triage {integration}", **STEP)

@@ -26,6 +26,7 @@ from stand_ins import Vendor, entry, running_vendor
 from deployments.cli import main
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
+from watchkeeper.heartbeat import Part
 from watchkeeper.incident import State
 from watchkeeper.mitigation.actions import PauseJobs
 from watchkeeper.mitigation.lease import LeaseKind
@@ -34,7 +35,7 @@ from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
-from watchkeeper.store import approvals, incidents, jobs, leases, pages
+from watchkeeper.store import approvals, heartbeats, incidents, jobs, leases, pages
 from watchkeeper.store.engine import Store
 
 # Who is at this machine, as the operating system has it.
@@ -106,7 +107,7 @@ def refused(*words: str, stdin: str = "", code: int = 2) -> str:
     return lines[0]
 
 
-ACCOUNTS = ("rate_buckets", "request_counts", "scrapes")
+ACCOUNTS = ("rate_buckets", "request_counts", "scrapes", "heartbeats")
 
 
 def rows(database: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -310,13 +311,15 @@ def test_every_mistake_of_a_runbook_is_told_at_once(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["status", "doctor", "runbook check", f"triage {NAME}", "incident list", "up"]
+    "words", ["doctor", "runbook check", f"triage {NAME}", "incident list", "up"]
 )
 def test_without_integrations_there_is_a_way_to_begin(
     home: Path, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first command of a new user says which file is missing, and what else he can try."""
     monkeypatch.setenv("WATCHKEEPER_INTEGRATIONS", str(home / "none.yaml"))
+    new = home.with_name(f"{home.name}-new") / "watchkeeper.db"
+    monkeypatch.setenv("WATCHKEEPER_DATABASE_URL", f"sqlite:///{new}")
     if words == "incident list":
         assert "no incident yet" in well(*words.split()).err
         return
@@ -840,7 +843,7 @@ def test_halting_by_row_and_by_file(home: Path, watch: Watch) -> None:
     assert f"halted: {ME}: too many" in well("halt", "status").err
     assert well("halt", "off").err == "not halted\n"
     (home / "HALT").touch()
-    assert well("status", "--json").data["halted"] == "the file HALT is there"
+    assert run("status", "--json").data["halted"] == "the file HALT is there"
     assert well("halt", "off").err == "not halted\n"
     assert not (home / "HALT").exists()
 
@@ -855,7 +858,7 @@ def test_a_job_is_paused_and_resumed_by_name(home: Path, watch: Watch) -> None:
         "workorder-sync": ("running", "runbook"),
     }
     assert "month end" in well("job", "list", NAME).err
-    assert "asset-sync by grace (month end)" in well("status").err
+    assert "asset-sync by grace (month end)" in run("status").err
     well("job", "resume", NAME, "asset-sync")
     with watch.store.read() as session:
         job = jobs.get(session, NAME, "asset-sync")
@@ -871,7 +874,7 @@ def test_status_shows_what_is_broken_and_the_next_step(
     now = said.data
     assert (said.code, said.err) == (1, "")
     parts = ("untaken", "integrations", "incidents", "leases", "audits", "gaps")
-    assert set(now) == {"at", "halted", *parts}
+    assert set(now) == {"at", "watch", "halted", *parts}
     (broken,) = now["incidents"]
     assert (broken["question"], broken["steps"], broken["asks"]) == (broken["questions"][0], [], [])
     assert (broken["question"]["waits"], broken["question"]["expires_at"]) == (False, None)
@@ -887,16 +890,61 @@ def test_status_shows_what_is_broken_and_the_next_step(
         assert leases.active(session) == ()
 
 
-def test_status_of_a_quiet_house(home: Path) -> None:
-    """Nothing is broken: exit 0, and the words say so."""
+def test_a_home_where_nothing_happened_has_nothing_to_list(home: Path) -> None:
+    """No incident and no gap; what was never checked is not called well."""
     before = state(home)
-    said = well("status")
-    assert ("nothing is broken" in said.err, said.out) == (True, "")
-    assert well("status", "--json").data["incidents"] == []
+    said = run("status", "--json")
+    assert (said.code, said.data["incidents"], said.data["watch"]["whole"]) == (1, [], False)
     assert "no gap is open" in well("gaps").err
     assert well("gaps", "--all", "--json").data == []
     assert well("incident", "list", "--json").data == []
     assert state(home) == before
+
+
+def test_status_in_an_empty_home(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W1: nothing is known there: exit 1, and that comes first; never "nothing is broken"."""
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("WATCHKEEPER_INTEGRATIONS", str(tmp_path / "none.yaml"))
+    said = run("status")
+    assert (said.code, said.out) == (1, "")
+    first, second, *_ = said.err.splitlines()
+    assert first.startswith("NOT KNOWN: no integration is watched: ")
+    assert "none.yaml does not exist" in first
+    assert second.startswith("NOT KNOWN: `watchkeeper up`: never ran for this home")
+    assert "nothing is broken" not in said.err
+    fields = run("status", "--json").data["watch"]
+    assert [(d["about"], d["state"]) for d in fields["doubts"]] == [
+        (about, "never") for about in ("files", "up", "server", "disk")
+    ]
+
+
+def seen(watch: Watch, ago: timedelta = timedelta(0)) -> None:
+    """What `up` records while it stands and all is well."""
+    then, every = watch.now() - ago, timedelta(seconds=60)
+    with watch.store.write() as session:
+        for part in (Part.UP, Part.SERVER, Part.DISK):
+            heartbeats.beat(session, part, then, every=every)
+        heartbeats.beat(session, Part.CHECK, then, every=every, target=NAME)
+
+
+def test_status_calls_well_only_what_was_seen_well(home: Path, watch: Watch) -> None:
+    """W1: exit 0 while `up` stands and every check is fresh; half an hour after it was stopped, exit 1.
+    Halted comes first; without a pager it says so each time."""
+    seen(watch)
+    said = well("status")
+    assert "nothing is broken" in said.err
+    assert f"{NAME}: no pager is set: no page would go out" in said.err
+    well("halt", "on", "--reason", "too many", "--by", "ada")
+    said = run("status")
+    assert (said.code, said.err.splitlines()[0]) == (1, "HALTED: ada: too many")
+    well("halt", "off")
+    seen(watch, timedelta(minutes=30))
+    said = run("status")
+    assert said.code == 1
+    assert said.err.startswith("NOT KNOWN: `watchkeeper up`: last result 30 min ago (well)")
+    assert "nothing is broken" not in said.err
 
 
 def test_a_runbook_that_is_well_is_read_back(home: Path) -> None:
@@ -947,6 +995,15 @@ def vendor(running: Vendor, home: Path) -> Iterator[Vendor]:
     (home / "integrations.yaml").write_text(entry(running, overrides=FAST))
     yield running
     running.mend()
+
+
+def test_status_asks_no_one(home: Path, vendor: Vendor) -> None:
+    """W1: it reads what was recorded; not one request goes out, to a healthy vendor or a broken one."""
+    before = vendor.asked()
+    run("status")
+    vendor.fault("outage", status=503)
+    run("status", "--json")
+    assert vendor.asked() == before
 
 
 def test_a_healthy_triage_as_json(home: Path, vendor: Vendor) -> None:

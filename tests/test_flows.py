@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pkgutil
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -93,6 +94,7 @@ from watchkeeper.store import (
     records,
     switches,
 )
+from watchkeeper.store.engine import Store
 from watchkeeper.store.tables import ObservationRow
 from watchkeeper.vendor.answers import Forbidden, KeyRefused, NotFound, Unavailable
 from watchkeeper.vendor.failures import CallFailed
@@ -236,9 +238,9 @@ def test_what_is_deployed_can_be_loaded_and_called() -> None:
     assert {name.partition("/")[0] for name in names} == flows
 
 
-def test_every_job_of_a_runbook_has_its_deployment(settings: Settings) -> None:
+def test_every_job_of_a_runbook_has_its_deployment(settings: Settings, lite_store: Store) -> None:
     """A job that nothing starts would leave its resources standing still, and nobody would know."""
-    there = Watch(settings, None).jobs_there(print)  # type: ignore[arg-type]
+    there = Watch(settings, lite_store).jobs_there(print)
     assert {e.job for e in served(settings, there)} - {None} == there.keys() == OURS
     more = served(settings, there | {"parcel-sync": "critical"})
     made = next(entry for entry in more if entry.job == "parcel-sync")
@@ -898,6 +900,78 @@ def test_one_integrations_fault_keeps_no_other_alarm_back(
     assert found is not None
     assert len(pager.alerts(key_of(found))) == 1
     assert {run.parameters["incident_id"] for run in started} == {one.id for one in every}
+
+
+def entries_of(vendor: Vendor, pager: Pager, others: dict[str, dict[str, Any]]) -> str:
+    """Copies of the one integration under these names, each with what is different in it."""
+    (shared,) = json.loads(entry(vendor, overrides=FAST))["integrations"].values()
+    shared["pager"] = pager.config
+    return json.dumps({"integrations": {name: {**shared, **more} for name, more in others.items()}})
+
+
+def test_an_alarm_waits_for_no_other_integration(
+    watch: Watch, vendor: Vendor, pager: Pager
+) -> None:
+    """W9: one integration hangs, another's key expires: people are called while the first one's check
+    has not come to a result."""
+    with_pager(watch, vendor, pager)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = {
+            "base_url": f"http://127.0.0.1:{silent.getsockname()[1]}/v1",
+            "overrides": {"thresholds": {"probe_deadline": "60 s"}},
+        }
+        both = entries_of(vendor, pager, {"maintainx@a": hangs, NAME: {}})
+        watch.settings.integrations.write_text(both)
+        vendor.fault("key_expired")
+
+        def alerts() -> int:
+            with watch.store.read() as session:
+                found = incidents.current(session, NAME)
+            return 0 if found is None else len(pager.alerts(key_of(found)))
+
+        async def called() -> tuple[int, bool]:
+            async with deployed_but_not_served():
+                run = asyncio.create_task(health(return_state=True))
+                async with asyncio.timeout(50):
+                    while not await asyncio.to_thread(alerts):  # noqa: ASYNC110 - at the far side
+                        await asyncio.sleep(0.05)
+                with watch.store.read() as session:
+                    unfinished = heartbeats.last(session, Part.CHECK, "maintainx@a") is None
+                run.cancel()
+                await asyncio.wait([run])
+            return alerts(), unfinished
+
+        assert asyncio.run(called()) == (1, True)
+
+
+def test_one_that_cannot_be_synced_stops_no_other(
+    watch: Watch, vendor: Vendor, pager: Pager
+) -> None:
+    """W5: three integrations in one job, the second's key is refused: the first and the third are
+    synced, and the run fails with the second's reason."""
+    keys = open_rotatable("file:other.json", watch.settings.home)
+    keys.promote(keys.offer(Secret("test_wrong_key_0009")))
+    refused = {"credential": {"name": "other-key", "reference": "file:other.json"}}
+    three = {"maintainx@a": {}, "maintainx@b": refused, "maintainx@c": {}}
+    watch.settings.integrations.write_text(entries_of(vendor, pager, three))
+    state = ended(sync("asset-sync", return_state=True))
+    assert state.is_failed()
+    assert str(state.message).startswith("maintainx@b assets: ")
+    for name in ("maintainx@a", "maintainx@c"):
+        assert f"{name} assets: 5 rows in 1 pages" in str(state.message)
+        with watch.store.read() as session:
+            assert len(records.versions(session, name, "assets")) == 5
+
+
+def test_a_check_without_a_result_is_recorded_as_unknown(watch: Watch, vendor: Vendor) -> None:
+    """W1: what could not be checked is not known; what was, is recorded with its result."""
+    good = json.loads(entry(vendor, overrides=FAST))["integrations"][NAME]
+    both = {"integrations": {"maintainx@a": {**good, "runbook": "nothing"}, NAME: good}}
+    watch.settings.integrations.write_text(json.dumps(both))
+    assert ended(health(return_state=True)).is_failed()
+    with watch.store.read() as session:
+        found = {b.target: b.result for b in heartbeats.listed(session) if b.part is Part.CHECK}
+    assert found == {"maintainx@a": Result.UNKNOWN, NAME: Result.WELL}
 
 
 HOSTILE = "<script>alert(1)</script> | **bold** [x](javascript:alert) ```"

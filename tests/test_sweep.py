@@ -42,6 +42,7 @@ from watchkeeper.performing.responding import (
 from watchkeeper.performing.standing import standing
 from watchkeeper.performing.sweeping import sweep, wants_responder
 from watchkeeper.performing.watch import Watch
+from watchkeeper.performing.watch_facts import state_of_watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.store import approvals, effects, gaps, incidents, jobs, locks, pages
 from watchkeeper.store.tables import ApprovalRow
@@ -567,7 +568,7 @@ def test_a_page_that_nobody_took_says_so_everywhere(
     with paged.store.read() as session:
         (waits,) = pages.untaken(session)
     assert (waits.who, waits.wanted_at) == ("on-call engineer", alarm.opened_at)
-    shown = standing(paged)
+    shown = standing(paged, state_of_watch(paged))
     assert next(iter(shown["untaken"]))["reason"] == "pagerduty trigger: ConnectError"
     assert "**Could not be paged**: on-call engineer from 09:00:00Z, and never" in report_of(
         paged, paged.integration(NAME), alarm.id
@@ -576,7 +577,7 @@ def test_a_page_that_nobody_took_says_so_everywhere(
     swept(paged, executor)
     assert sorted(alerts(sim, paged, alarm)) == [1]
     assert "paged on-call engineer" in told(paged, alarm)
-    assert standing(paged)["untaken"] == []
+    assert standing(paged, state_of_watch(paged))["untaken"] == []
     late = report_of(paged, paged.integration(NAME), alarm.id)
     assert "**Could not be paged**: on-call engineer from 09:00:00Z to 10:00:00Z" in late
 
@@ -940,7 +941,7 @@ def test_a_fault_of_our_own_delays_no_other(watch: Watch, incident: Incident) ->
             await super().start(deployment, parameters, key)
 
     odd = Odd()
-    assert "not done: never thought of" in swept(watch, odd)
+    assert "not done: RuntimeError: never thought of" in swept(watch, odd)
     assert odd.epochs == [(incident.id, 1)]
 
 

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     responder_start_s: float = Field(default=120, gt=0)
     prefect_away_s: float = Field(default=300, ge=0)
     settle_inline_s: float = Field(default=60, ge=0)
+    at_once: int | None = Field(default=None, ge=1, le=1000)
     observations_kept_days: int = Field(default=90, ge=1, le=36500)
     failpoints: bool = False
 

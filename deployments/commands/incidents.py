@@ -64,7 +64,7 @@ def show(incident: IncidentId, as_json: AsJson = False) -> None:
         ]
         print_json(_json(record.incident) | {"timeline": timeline})
         return
-    watched = on.integration(record.incident.integration)
+    watched = on.of_record(record.incident.integration)
     tell_markdown(reporting.report_of(on, watched, found))
     if record.incident.is_open:
         with on.store.read() as session:
@@ -115,7 +115,7 @@ def set_(
         raise UserError("nothing to set: give --cause or --severity")
     on = watch()
     found = _found(incident)
-    runbook = on.integration(found.integration).runbook
+    runbook = on.of_record(found.integration).runbook
     if cause is not None and runbook.cause(cause) is None:
         known = ", ".join(rule.cause for rule in runbook.causes)
         raise UserError(f"{cause!r} is no cause of {runbook.vendor}'s runbook: {known}")
@@ -196,7 +196,7 @@ def retry(incident: IncidentId, step: StepName = None, *, reason: Why, by: By = 
 def skip(incident: IncidentId, step: str, reason: Why, by: By = None) -> None:
     """Leave a mitigation of the plan out, done or not; the response goes on without it."""
     on, found = watch(), _found(incident)
-    known = {m.name for m in on.integration(found.integration).runbook.mitigations}
+    known = {m.name for m in on.of_record(found.integration).runbook.mitigations}
     if step not in known:
         raise UserError(f"{step!r} is no step of {found.integration}: {', '.join(sorted(known))}")
     if found.has_reached(State.RESOLVED):
@@ -223,7 +223,7 @@ def waive(incident: IncidentId, resource: str, reason: Why, by: By = None) -> No
 def report(incident: IncidentId) -> None:
     """Write the report file now, and say where it is."""
     on, found = watch(), _found(incident)
-    path = reporting.write_report(on, on.integration(found.integration), found.id)
+    path = reporting.write_report(on, on.of_record(found.integration), found.id)
     words.print(str(path), markup=False)
 
 

@@ -28,13 +28,19 @@ from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Transient, UserError
 from watchkeeper.gaps import GapState
+from watchkeeper.heartbeat import Result
 from watchkeeper.performing import triaging, verifying
+from watchkeeper.performing.self_check import KEYS_READ, record_pager
 from watchkeeper.performing.standing import standing
 from watchkeeper.performing.triage_told import told_of
 from watchkeeper.performing.watch import Watch
+from watchkeeper.performing.watch_facts import state_of_watch
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.runbook.problems import first_problem
 from watchkeeper.store import gaps as gap_ledger
 from watchkeeper.store import incidents
+from watchkeeper.watch_state import EntryState
+from watchkeeper.watch_text import no_pager
 
 
 def triage(
@@ -93,13 +99,18 @@ def verify(integration: IntegrationName, as_json: AsJson = False) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """What is broken now; what is paused, capped and behind; the next safe step."""
-    now = standing(watch())
+    """Whether the watch stands; what is broken, paused, capped and behind; the next safe step.
+
+    Exit 0 only where every part was seen well a moment ago and no incident is open.
+    """
+    on = watch()
+    state = state_of_watch(on)
+    now = standing(on, state)
     if as_json:
         print_json(now)
     else:
-        tell_status(now)
-    raise typer.Exit(UNHEALTHY if now["incidents"] else HEALTHY)
+        tell_status(now, state)
+    raise typer.Exit(HEALTHY if state.whole else UNHEALTHY)
 
 
 def gaps(
@@ -131,16 +142,13 @@ def doctor() -> None:
     problems = 0
     chosen = settings()
     on = watch()
-    names = on.names
+    names = on.named
     words.print(f"database: {on.store.engine.dialect.name}, schema up to date")
+    if (fault := on.files_fault()) is not None:
+        problems += 1
+        words.print(f"the last known entries serve: {fault}", markup=False)
     for name in names:
-        watched = on.integration(name)
-        problems += sum(_doctor_key(on, name, reference) for reference in _keys_of(watched))
-        if not watched.integration.called_by:
-            problems += 1
-            words.print(
-                f"{name}: no pager is set: no page would go out; put one under channels in its entry"
-            )
+        problems += _doctor_integration(on, name)
     mode = chosen.home.stat().st_mode & 0o777
     if mode & 0o077:
         problems += 1
@@ -150,11 +158,29 @@ def doctor() -> None:
     raise typer.Exit(UNHEALTHY if problems else HEALTHY)
 
 
-def _keys_of(watched: Watched) -> list[str]:
-    """By reference: whatever an incident will need a key for."""
-    entry = watched.integration
-    called = [reference for channel in entry.called_by for reference in channel.secrets]
-    return [entry.credential.reference, *called]
+def _doctor_integration(on: Watch, name: str) -> int:
+    """One whose entry is broken keeps no other from being examined."""
+    try:
+        entry = on.entry(name)
+    except UserError as error:
+        words.print(f"{name} is not watched: {first_problem(error)}", markup=False)
+        return 1
+    integration = entry.watched.integration
+    problems = _doctor_key(on, name, integration.credential.reference)
+    if entry.state is not EntryState.READ:
+        problems += 1
+        words.print(f"{name}: its last known entry serves: {entry.because}", markup=False)
+    if not integration.called_by:
+        words.print(no_pager(name), markup=False)
+        return problems + 1
+    keys = [key for channel in integration.called_by for key in channel.secrets]
+    unread = sum(_doctor_key(on, name, key) for key in keys)
+    with on.store.write() as session:
+        result, said = (
+            (Result.WELL, KEYS_READ) if not unread else (Result.FAILED, "a key cannot be read")
+        )
+        record_pager(session, name, on.now(), result, said)
+    return problems + unread
 
 
 def _doctor_key(on: Watch, name: str, reference: str) -> int:

@@ -27,8 +27,11 @@ from watchkeeper.errors import StoreUnusable, UserError
 from watchkeeper.performing.connectors import check_references
 from watchkeeper.performing.store_guard import page_at_start
 from watchkeeper.performing.watch import Watch, open_watch, utc_now
+from watchkeeper.performing.watch_facts import state_of_watch
+from watchkeeper.runbook.problems import first_problem
 from watchkeeper.settings import Settings
 from watchkeeper.store.engine import Store
+from watchkeeper.watch_text import start_lines
 
 logger = logging.getLogger(__name__)
 
@@ -54,16 +57,17 @@ def up(
             chosen = stack.enter_context(sandbox_world(chosen))
         watch = _opened(chosen)
         register(watch.secrets_base)
-        names = watch.names
+        names = watch.named
         if not sandbox:
             stack.enter_context(_only_one(chosen.home))
         address = free_address(chosen)
-        for name in names:
-            check_references(watch.secrets_base, watch.registered(name))
+        names = _registered(watch, names)
         secure(chosen.home / "prefect")
         environment = sealed_environment(chosen, address) | _ours(chosen)
         server = Server(chosen, address, environment)
         words.print(f"watching {', '.join(names)}; state in {chosen.home}")
+        for line in start_lines(state_of_watch(watch)):
+            words.print(line, markup=False)
         if sandbox:
             words.print("in another terminal, for the other commands to find it:")
             words.print(f"  export WATCHKEEPER_HOME={chosen.home}", markup=False)
@@ -107,6 +111,24 @@ def _line(text: str) -> None:
     logger.info("%s", text)
     with suppress(OSError, ValueError):
         words.print(text, markup=False)
+
+
+def _registered(watch: Watch, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The integrations that can be watched; a broken entry ends the watch over no other, and is
+    told. Raises its UserError where it is the only one."""
+    done: list[str] = []
+    errors: dict[str, UserError] = {}
+    for name in names:
+        try:
+            check_references(watch.secrets_base, watch.registered(name))
+            done.append(name)
+        except UserError as error:
+            errors[name] = error
+    if errors and not done:
+        raise next(iter(errors.values()))
+    for name, why in errors.items():
+        words.print(f"{name}: {first_problem(why)}", markup=False)
+    return tuple(done)
 
 
 @contextmanager

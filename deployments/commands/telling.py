@@ -15,6 +15,8 @@ from watchkeeper.evidence import Reading
 from watchkeeper.next_steps import next_steps
 from watchkeeper.told import Told
 from watchkeeper.triage_text import links
+from watchkeeper.watch_state import WatchState
+from watchkeeper.watch_text import doubt_lines, unpaged_lines, watch_lines
 
 
 def triage_json(told: Told) -> dict[str, Any]:
@@ -78,7 +80,8 @@ def tell_markdown(text: str) -> None:
     words.print(_ESCAPED.sub(r"\1", text.replace("**", "")), markup=False)
 
 
-def tell_status(now: dict[str, Any]) -> None:
+def tell_status(now: dict[str, Any], state: WatchState) -> None:
+    """What is not known comes first, then the watch itself, then what is broken."""
     for page in now["untaken"]:
         words.print(
             f"[red bold]NOT PAGED[/]: INC-{page['incident']} {escape(page['who'])}, since "
@@ -86,6 +89,12 @@ def tell_status(now: dict[str, Any]) -> None:
         )
     if now["halted"]:
         words.print(f"[red bold]HALTED[/]: {escape(now['halted'])}")
+    for line in doubt_lines(state):
+        words.print(f"[red]{escape(line)}[/]")
+    for line in unpaged_lines(state):
+        words.print(f"[yellow]{escape(line)}[/]")
+    for line in watch_lines(state):
+        words.print(line, markup=False)
     for incident in now["incidents"]:
         words.print(
             f"[red]INC-{incident['id']}[/] {incident['integration']} · severity "
@@ -105,7 +114,7 @@ def tell_status(now: dict[str, Any]) -> None:
             when = f"by {ask['by'][11:19]}Z" if ask["by"] else "now"
             words.print(f"  [red]asked of a person[/]: {escape(ask['text'])}, {when}")
         words.print(f"  next: {escape(incident['next'])}")
-    if not now["incidents"]:
+    if state.nothing_broken:
         words.print("[green]nothing is broken[/]")
     for integration in now["integrations"]:
         if integration["quiet"]:

@@ -55,7 +55,7 @@ def backtest(
 def _chosen(
     watch: Watch, integration: str | None, runbook: Path | None
 ) -> list[tuple[Watched, Runbook | None]]:
-    every = [watch.integration(name) for name in ((integration,) if integration else watch.names)]
+    every = [watch.integration(name) for name in ((integration,) if integration else watch.named)]
     if runbook is None:
         return [(watched, None) for watched in every]
     vendor = load_runbook(runbook).vendor

@@ -8,6 +8,7 @@ from watchkeeper.errors import WatchkeeperError
 from watchkeeper.performing import detecting, paging, responding
 from watchkeeper.performing.detecting import Check
 from watchkeeper.performing.responding import Executor
+from watchkeeper.performing.side_by_side import said
 from watchkeeper.performing.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,11 @@ logger = logging.getLogger(__name__)
 async def check_and_alarm(watch: Watch, name: str, executor: Executor) -> Check:
     """Check one integration; on a confirmed failure open or join its incident, call the first rung,
     start a responder. What of that fails is left to the sweep, which does it again."""
-    found = await detecting.check(watch, watch.registered(name))
+    try:
+        found = await detecting.check(watch, watch.registered(name))
+    except Exception as error:
+        detecting.not_checked(watch, name, said(error))
+        raise
     if found.healthy:
         return found
     incident, _ = detecting.open_incident(watch, found)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
 from watchkeeper.diagnosis import Diagnosis, diagnose
 from watchkeeper.evidence import Evidence
 from watchkeeper.gaps import walk_since
+from watchkeeper.heartbeat import Part, Result
 from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.performing.probing import look
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import approvals, gaps, incidents, observations, watermarks
+from watchkeeper.store import approvals, gaps, heartbeats, incidents, observations, watermarks
 from watchkeeper.store.observations import Purpose
 from watchkeeper.verification import unproven
 
@@ -67,7 +68,45 @@ async def check(watch: Watch, watched: Watched, sleep: Sleep = asyncio.sleep) ->
         looks += 1
         if not found.healthy:
             bad, evidence, diagnosis = bad + 1, again, found
-    return Check(watched, evidence, diagnosis, first, looks, bad)
+    checked = Check(watched, evidence, diagnosis, first, looks, bad)
+    _record(watch, watched.name, checked)
+    return checked
+
+
+def _record(watch: Watch, name: str, checked: Check) -> None:
+    """For `status`: when this integration was last checked, and what that said."""
+    result = Result.WELL if checked.healthy else Result.FAILED
+    detail = "" if checked.diagnosis.healthy else checked.says()
+    with watch.store.write() as session:
+        heartbeats.beat(
+            session, Part.CHECK, watch.now(), result, detail, every=_every(watch), target=name
+        )
+
+
+def not_checked(watch: Watch, name: str, because: str) -> None:
+    """It was tried, and no result came: what is true of the integration is not known."""
+    with watch.store.write() as session:
+        heartbeats.beat(
+            session,
+            Part.CHECK,
+            watch.now(),
+            Result.UNKNOWN,
+            because,
+            every=_every(watch),
+            target=name,
+        )
+
+
+def missed_check(watch: Watch, name: str, because: str) -> None:
+    """A check was due and did not happen: its last result is not fresh any more."""
+    with watch.store.write() as session:
+        heartbeats.missed(
+            session, Part.CHECK, watch.now(), because, every=_every(watch), target=name
+        )
+
+
+def _every(watch: Watch) -> timedelta:
+    return timedelta(seconds=watch.settings.health_interval_s)
 
 
 async def well_again(watch: Watch, found: Check, sleep: Sleep = asyncio.sleep) -> bool:

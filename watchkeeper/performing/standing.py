@@ -28,17 +28,20 @@ from watchkeeper.store import (
 )
 from watchkeeper.store.approvals import Approval
 from watchkeeper.store.pages import PageEntry
-from watchkeeper.store.switches import halted
+from watchkeeper.watch_state import About, WatchState
+from watchkeeper.watch_text import as_fields
 
 
-def standing(watch: Watch) -> dict[str, Any]:
+def standing(watch: Watch, state: WatchState) -> dict[str, Any]:
     """Plain data, as `status --json` prints it; times are ISO 8601 in UTC."""
+    names = tuple(part.target for part in state.of(About.ENTRY))
     with watch.store.read() as session:
         open_ones = incidents.listed(session, only_open=True)
         return {
             "at": _iso(watch.now()),
-            "halted": halted(watch.store, watch.settings.halt_file),
-            "integrations": [_integration(session, watch, name) for name in watch.names],
+            "watch": as_fields(state),
+            "halted": state.halted,
+            "integrations": [_integration(session, watch, name) for name in names],
             "untaken": [_untaken(page) for page in pages.untaken(session)],
             "incidents": [_incident(session, watch, incident) for incident in open_ones],
             "leases": [lease_json(lease) for lease in leases.active(session)],

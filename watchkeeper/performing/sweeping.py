@@ -1,22 +1,28 @@
 """Reconciling open incidents with the world, every few seconds, whatever else is down.
 
 Responder dead -> start another; lease over -> undo; clock passed -> call the next rung; window
-stuck -> release; settling over -> a responder does the last reconcile and closes. Each matter is
-seen to by itself: one that fails never delays another.
+stuck -> release; settling over -> a responder does the last reconcile and closes. Incidents are
+handled side by side, and each step within a time limit: one that fails or hangs stops no other.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
+from watchkeeper.errors import StaleFence, Transient
 from watchkeeper.escalation import due_rungs
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.lease import LEVERS, VIGILS, Lease
 from watchkeeper.performing.answering import end_question
+from watchkeeper.performing.entries import mind_entries
 from watchkeeper.performing.forgetting import forget_old
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import (
@@ -33,6 +39,8 @@ from watchkeeper.performing.releasing import taken_over
 from watchkeeper.performing.reporting import report_is_final, write_report
 from watchkeeper.performing.responding import Executor, dispatch, lock_name, wake
 from watchkeeper.performing.resuming import resume
+from watchkeeper.performing.self_check import beat_up, check_self, self_check_due
+from watchkeeper.performing.side_by_side import Outcome, at_once, one_by_one, said, side_by_side
 from watchkeeper.performing.vigils import mind_vigil
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
@@ -41,7 +49,10 @@ from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
 from watchkeeper.store.approvals import Approval
 from watchkeeper.terms import due
 
+log = logging.getLogger(__name__)
 SWEEP_TTL = timedelta(seconds=120)
+# A far side that hangs costs its own incident this long, and no other anything.
+STEP_LIMIT_S = 60.0
 # What is far away is asked each minute whether it still is as it was set.
 LOOK_AT_LEVERS = timedelta(minutes=1)
 # In a row; after them people are called with each further one.
@@ -56,45 +67,106 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
         fence = locks.acquire(session, "sweep", holder, watch.now(), SWEEP_TTL)
     if fence is None:
         return ()
-    said: list[str] = []
+    alive = asyncio.create_task(_stay_alive(watch, fence))
     try:
-        said += await _tried(partial(set_right, watch))
-        said += await _tried(partial(_release_windows, watch))
-        for question in _overdue(watch):
-            said += await _tried(partial(_end_question, watch, question, executor))
-        for lease in _held(watch):
-            said += await _tried(partial(_mind, watch, lease, executor))
-        for incident in _to_look_after(watch):
-            said += await _tried(partial(_call_people, watch, incident))
-            said += await _tried(partial(_wake, watch, incident, executor))
-            said += await _tried(partial(_staff, watch, incident, executor))
-        for incident in _still_paged(watch):
-            said += await _tried(partial(_all_over, watch, incident))
-        for incident in _owing_a_report(watch):
-            said += await _tried(partial(_write_report, watch, incident))
-        said += await _tried(partial(_forget, watch))
+        done: list[str] = []
+        for phase in (_clock, _first, _of_incidents, _last):
+            done += await _all_of(watch, phase(watch, executor))
     finally:
+        alive.cancel()
+        with suppress(asyncio.CancelledError):
+            await alive
         with watch.store.write() as session:
             locks.release(session, "sweep", fence, watch.now())
-    return tuple(said)
+    return tuple(done)
 
 
-async def _tried(act: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """Even a fault of our own in one matter must not end the watch over the others."""
-    try:
-        return await act()
-    except Exception as error:
-        return [f"not done: {error or type(error).__name__}"]
+async def _stay_alive(watch: Watch, fence: int) -> None:
+    """The sweep's sign of life, for the next sweep and for `status`."""
+    while True:
+        try:
+            beat_up(watch)
+            with watch.store.write() as session:
+                locks.extend(session, "sweep", fence, watch.now(), SWEEP_TTL)
+        except (Transient, StaleFence):
+            log.warning("no sign of life of the sweep was written", exc_info=True)
+        await asyncio.sleep(min(watch.settings.sweep_interval_s, SWEEP_TTL.total_seconds() / 4))
 
 
-def _held(watch: Watch) -> tuple[Lease, ...]:
+Act = Callable[[], Awaitable[list[str]]]
+# Steps that are taken one after the other; other matters go on beside them.
+Matter = tuple[Act, ...]
+
+
+async def _all_of(watch: Watch, matters: Iterable[Matter]) -> list[str]:
+    """All matters side by side; in words what was done, and what was not."""
+    outcomes = await side_by_side(matters, _steps, at_most=at_once(watch.settings), limit_s=None)
+    return [line for matter in outcomes for line in _words(matter)]
+
+
+async def _steps(matter: Matter) -> list[str]:
+    steps = one_by_one(matter, lambda act: act(), limit_s=STEP_LIMIT_S)
+    return [line async for step in steps for line in _words(step)]
+
+
+def _words(outcome: Outcome[Any, list[str]]) -> list[str]:
+    return _not_done(outcome.error) if outcome.error else outcome.got or []
+
+
+def _not_done(error: Exception) -> list[str]:
+    return [f"not done: {said(error)}"]
+
+
+def _clock(watch: Watch, _: Executor) -> Iterator[Matter]:
+    """Before whatever else asks the clock."""
+    yield (partial(set_right, watch),)
+
+
+def _first(watch: Watch, executor: Executor) -> Iterator[Matter]:
+    yield (partial(_mind_parts, watch),)
+    yield (partial(_release_windows, watch),)
+    for question in _overdue(watch):
+        yield (partial(_end_question, watch, question, executor),)
+
+
+def _of_incidents(watch: Watch, executor: Executor) -> Iterator[Matter]:
+    """Calling people does not wait for what is set back on a far side, which may hang."""
     with watch.store.read() as session:
-        return leases.active(session)
+        held, open_ones = leases.active(session), incidents.listed(session, only_open=True)
+    minds = {lease.id: partial(_mind, watch, lease, executor) for lease in held}
+    for number in dict.fromkeys(lease.incident_id for lease in held):
+        mine = [lease for lease in held if lease.incident_id == number]
+        yield tuple(minds[lease.id] for lease in mine if lease.kind not in VIGILS)
+    for incident in open_ones:
+        waits = [x for x in held if x.incident_id == incident.id and x.kind in VIGILS]
+        # One after the other: each of them may call the next rung.
+        yield (
+            *(minds[lease.id] for lease in waits),
+            partial(_call_people, watch, incident),
+            partial(_wake, watch, incident, executor),
+            partial(_staff, watch, incident, executor),
+        )
+    still_open = {incident.id for incident in open_ones}
+    for lease in held:
+        if lease.kind in VIGILS and lease.incident_id not in still_open:
+            yield (minds[lease.id],)
 
 
-def _to_look_after(watch: Watch) -> list[Incident]:
-    with watch.store.read() as session:
-        return incidents.listed(session, only_open=True)
+def _last(watch: Watch, _: Executor) -> Iterator[Matter]:
+    for incident in _still_paged(watch):
+        yield (partial(_all_over, watch, incident),)
+    for incident in _owing_a_report(watch):
+        yield (partial(_write_report, watch, incident),)
+    yield (partial(_forget, watch),)
+
+
+async def _mind_parts(watch: Watch) -> list[str]:
+    """Once a minute: the entries, and what the watch itself stands on."""
+    if not self_check_due(watch):
+        return []
+    watched, told = mind_entries(watch)
+    await check_self(watch, watched)
+    return told
 
 
 async def _release_windows(watch: Watch) -> list[str]:
@@ -154,14 +226,17 @@ async def _call_people(watch: Watch, incident: Incident) -> list[str]:
 async def _call(
     watch: Watch, watched: Watched, incident: Incident, missing: Sequence[Rung]
 ) -> list[str]:
-    said = []
-    for rung in missing:
-        match await page(watch, watched, incident, rung):
-            case Called.TAKEN:
-                said.append(f"INC-{incident.id}: called {rung.who}")
-            case Called.UNTAKEN:
-                said.append(f"INC-{incident.id}: {why_untaken(watch, incident)}")
-    return said + await chase(watch, watched, incident)
+    """A rung that cannot be called keeps no other from being called."""
+    done: list[str] = []
+    call = partial(page, watch, watched, incident)
+    async for one in one_by_one(missing, call, limit_s=STEP_LIMIT_S):
+        if one.error is not None:
+            done += _not_done(one.error)
+        elif one.got is Called.TAKEN:
+            done.append(f"INC-{incident.id}: called {one.item.who}")
+        elif one.got is Called.UNTAKEN:
+            done.append(f"INC-{incident.id}: {why_untaken(watch, incident)}")
+    return done + await chase(watch, watched, incident)
 
 
 async def _wake(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
@@ -226,7 +301,7 @@ def _owing_a_report(watch: Watch) -> list[Incident]:
 
 
 async def _write_report(watch: Watch, incident: Incident) -> list[str]:
-    write_report(watch, watch.integration(incident.integration), incident.id)
+    write_report(watch, watch.of_record(incident.integration), incident.id)
     return [f"INC-{incident.id}: wrote its report"]
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from sqlmodel import Session
 
-from watchkeeper.errors import Stopped
+from watchkeeper.errors import StaleFence, Stopped
 from watchkeeper.failpoints import failpoint
 from watchkeeper.gaps import Gap, Indexed, Reconciliation, Window, newer, reconcile, walk_since
+from watchkeeper.heartbeat import Part, Result
 from watchkeeper.performing.connectors import client_of, sink_of
+from watchkeeper.performing.side_by_side import said
 from watchkeeper.performing.stopping import Heed, gap_of, job_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import gaps, watermarks
+from watchkeeper.sinks import Checkpoint, Sink
+from watchkeeper.store import gaps, heartbeats, watermarks
 from watchkeeper.vendor.items import Item
 from watchkeeper.vendor.listing import pages
 
@@ -56,7 +60,7 @@ async def sync(
     heed = job_of(watch, watched.name, job)
     async with client_of(watch, watched, "live", consumer=job, heed=heed) as client:
         async for page in pages(client, resource, since, None):
-            sink.write(resource_name, page.items, _nothing)
+            _write(watch, watched, sink, resource_name, page.items, _nothing)
             count, rows = count + 1, rows + len(page.items)
             seen = [t for t in _changes(page.items) if t <= began]
             newest = max([t for t in (newest, *seen) if t], default=None)
@@ -64,7 +68,34 @@ async def sync(
         watermarks.advance(
             session, watched.name, resource_name, newest=newest, walked_at=began, rows=rows
         )
+        detail = f"{resource_name}: {rows} rows"
+        _sink_beat(session, watched.name, watch.now(), Result.WELL, detail)
     return Walked(resource_name, count, rows, newest)
+
+
+def _write(
+    watch: Watch,
+    watched: Watched,
+    sink: Sink,
+    resource: str,
+    items: Sequence[Item],
+    checkpoint: Checkpoint,
+) -> None:
+    """Write a page; a sink that does not take it is recorded for `status`."""
+    try:
+        sink.write(resource, items, checkpoint)
+    except StaleFence:
+        # Another run has the window: no fault of the sink.
+        raise
+    except Exception as error:
+        with watch.store.write() as session:
+            detail = f"{resource}: {said(error)}"
+            _sink_beat(session, watched.name, watch.now(), Result.FAILED, detail)
+        raise
+
+
+def _sink_beat(session: Session, name: str, at: datetime, result: Result, detail: str) -> None:
+    heartbeats.beat(session, Part.SINK, at, result, detail, every=None, target=name)
 
 
 def _changes(items: tuple[Item, ...]) -> list[datetime]:
@@ -99,7 +130,7 @@ async def fill_window(watch: Watch, watched: Watched, gap: Gap, window: Window, 
                     now=watch.now(),
                     ttl=WINDOW_TTL,
                 )
-                sink.write(gap.resource, page.items, checkpoint)
+                _write(watch, watched, sink, gap.resource, page.items, checkpoint)
                 moved += len(page.items)
                 failpoint("backfill.page")
     except Stopped:
@@ -135,5 +166,5 @@ async def _compare_once(watch: Watch, watched: Watched, gap: Gap, *, mend: bool)
             listed += [Indexed(item.record_id, item.version) for item in page.items]
             behind = [i for i in page.items if newer(i.version, held.get(i.record_id, ""))]
             if mend and behind:
-                sink.write(gap.resource, behind, _nothing)
+                _write(watch, watched, sink, gap.resource, behind, _nothing)
     return reconcile(tuple(listed), held)

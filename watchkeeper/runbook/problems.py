@@ -40,6 +40,13 @@ class BadFile(UserError):
         return "\n".join([heading, *map(str, self.problems)])
 
 
+def first_problem(error: Exception) -> str:
+    """One line: the first of a file's problems, or what the error says."""
+    if isinstance(error, BadFile) and error.problems:
+        return str(error.problems[0])
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def unknown(name: object, what: str, known: Iterable[str]) -> str:
     """`'pobes' is not a known key; did you mean 'probes'? known: ...`."""
     names = sorted(known)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, func, select
 
 from watchkeeper.store.rows import value_of
 from watchkeeper.store.tables import DeliveryRow, IncidentRow, PageRow
@@ -204,6 +204,32 @@ def deliveries(session: Session, incident_id: int) -> tuple[Delivery, ...]:
         .order_by(col(DeliveryRow.level), col(DeliveryRow.id))
     )
     return tuple(value_of(Delivery, row) for row in rows)
+
+
+def last_deliveries(session: Session, integration: str) -> tuple[Delivery, ...]:
+    """The newest of each channel that an integration's pages went to, by the channel's name."""
+    newest = (
+        select(DeliveryRow.channel, func.max(DeliveryRow.tried_at).label("tried_at"))
+        .join(IncidentRow, col(IncidentRow.id) == DeliveryRow.incident_id)
+        .where(IncidentRow.integration == integration)
+        .group_by(DeliveryRow.channel)
+        .subquery()
+    )
+    rows = session.exec(
+        select(DeliveryRow)
+        .join(IncidentRow, col(IncidentRow.id) == DeliveryRow.incident_id)
+        .join(
+            newest,
+            and_(
+                newest.c.channel == DeliveryRow.channel,
+                newest.c.tried_at == DeliveryRow.tried_at,
+            ),
+        )
+        .where(IncidentRow.integration == integration)
+        .order_by(col(DeliveryRow.id))
+    )
+    found = {row.channel: value_of(Delivery, row) for row in rows}
+    return tuple(found[name] for name in sorted(found))
 
 
 def untaken(session: Session) -> tuple[PageEntry, ...]:

@@ -1,5 +1,6 @@
 """Every table, so that one import knows the whole schema."""
 
+from watchkeeper.store.tables.entry import EntryRow
 from watchkeeper.store.tables.gap import GapRow, WindowRow
 from watchkeeper.store.tables.heartbeat import HeartbeatRow
 from watchkeeper.store.tables.incident import (
@@ -31,6 +32,7 @@ __all__ = [
     "ChangeRow",
     "DeliveryRow",
     "EffectRow",
+    "EntryRow",
     "ExposureRow",
     "GapRow",
     "HeartbeatRow",
