@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from watchkeeper.settings import Settings
 
 SYNC = "flows.sync.sync"
 RESPOND = "flows.respond.respond"
-# Processes at once. A backlog that starts all together is one that a small machine never gets through;
-# and neither jobs that hang on their vendor nor responders that wait for one keep a look from its turn.
-MOST_RUNS = {"looks": 8, "responders": 12, "jobs": 4}
+# Processes at once, by the cores: a backlog that starts all together is one that a small machine never
+# gets through. (for each core, never fewer, never more.) Neither jobs that hang on their vendor nor
+# responders that wait for one keep a look from its turn: each kind has places of its own.
+PLACES = {"looks": (2, 3, 8), "responders": (3, 6, 12), "jobs": (2, 3, 8)}
 PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
 
 
@@ -37,7 +39,7 @@ class Deployed:
 
     @property
     def place(self) -> str:
-        """Whom it shares its places with: a key of MOST_RUNS."""
+        """Whom it shares its places with: a key of PLACES."""
         if self.job is not None:
             return "jobs"
         return "responders" if self.entrypoint == RESPOND else "looks"
@@ -46,6 +48,18 @@ class Deployed:
 def catalogue(settings: Settings, path: Path = PREFECT_YAML) -> tuple[Deployed, ...]:
     listed = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
     return tuple(_deployed(entry, settings) for entry in listed)
+
+
+def most_runs(cores: int) -> dict[str, int]:
+    """How many processes of each kind run at once on a machine with so many cores."""
+    return {
+        name: min(max(each * cores, least), most) for name, (each, least, most) in PLACES.items()
+    }
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def health_interval_s(settings: Settings) -> float:

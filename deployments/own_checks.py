@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.errors import UserError
 from watchkeeper.heartbeat import Part
-from watchkeeper.lateness import Seen, missing, says, still_due
+from watchkeeper.lateness import MISSED_INTERVALS, Seen, missing, says, still_due
 from watchkeeper.performing.checking import check_and_alarm
 from watchkeeper.performing.detecting import missed_check
 from watchkeeper.performing.responding import Executor
@@ -58,6 +58,14 @@ class OwnChecks:
             for task in self._at_it.values():
                 task.cancel()
             await asyncio.gather(*self._at_it.values(), return_exceptions=True)
+
+    def fresh(self) -> bool:
+        """Whether every integration that is watched was checked within its last intervals, and there
+        is one."""
+        now, patience = self._watch.now(), MISSED_INTERVALS * self._interval + self._lag()
+        names = self._watch.named
+        old = [n for n in names if not _within(self._last(n), now, patience)]
+        return len(old) < len(names) and not any(self._is_watched(name) for name in old)
 
     async def once(self) -> None:
         """Begin what is due, and wait for its end."""
@@ -128,3 +136,7 @@ class OwnChecks:
         finally:
             self._own[name] = self._last(name)
         self._tell(f"{name}: {'well' if found.healthy else found.says()}")
+
+
+def _within(at: datetime | None, now: datetime, span: timedelta) -> bool:
+    return at is not None and timedelta(0) <= now - at <= span

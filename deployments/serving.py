@@ -19,7 +19,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Interval
 
-from deployments.catalogue import MOST_RUNS, Deployed, served
+from deployments.catalogue import Deployed, cores, most_runs, served
 from deployments.mirror import Mirror, paused_everywhere
 from deployments.tied import end_with_parent
 from tasks.context import current
@@ -54,7 +54,7 @@ async def serve(watch: Watch, line: Line) -> None:
     entries = served(watch.settings, watch.jobs_there(line.said))
     runners = [
         await _runner(watch, mirror, [e for e in entries if e.place == place], most)
-        for place, most in MOST_RUNS.items()
+        for place, most in most_runs(cores()).items()
     ]
     serving = [asyncio.create_task(runner.start()) for runner in runners]
     while not all(runner.started for runner in runners) and not _any_done(serving):

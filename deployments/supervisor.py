@@ -17,25 +17,23 @@ from deployments.catalogue import health_interval_s
 from deployments.own_checks import OwnChecks
 from deployments.prefect_keeper import PrefectKeeper, ready_file
 from deployments.server import Server
+from deployments.sweep_loop import SweepLoop
+from deployments.systemd import Systemd
 from watchkeeper.errors import Transient
-from watchkeeper.performing.own_alarms import follow_troubles
+from watchkeeper.performing.dead_mans_switch import DeadMansSwitch
+from watchkeeper.performing.lag_meter import LagMeter
 from watchkeeper.performing.responding import Executor, Given
-from watchkeeper.performing.store_guard import StoreGuard
-from watchkeeper.performing.sweeping import sweep
 from watchkeeper.performing.watch import Watch
-from watchkeeper.trouble import Condition, TroubleKind
 
 logger = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# A first start that takes so long is no trouble yet.
-STARTS_WITHIN = timedelta(minutes=2)
 # A call to Prefect holds up the sweep.
 PREFECT_CALL_S = 20.0
 
 
-async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
+async def supervise(watch: Watch, server: Server, tell: Tell, systemd: Systemd) -> None:
     """Run until SIGINT, SIGTERM or SIGHUP; then stop all: the sweep, the runs, the server.
 
     The sweep does not wait for Prefect, and goes on without it.
@@ -47,70 +45,27 @@ async def supervise(watch: Watch, server: Server, tell: Tell) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     keeper = PrefectKeeper(watch, server, tell)
     executor = KeptExecutor(keeper)
+    outside = DeadMansSwitch(watch)
     interval = timedelta(seconds=health_interval_s(watch.settings))
-    checks = OwnChecks(watch, executor, interval, tell)
-    tasks = [
-        asyncio.create_task(_sweep_on(watch, executor, keeper, checks, tell)),
-        asyncio.create_task(checks.keep_checking()),
-        asyncio.create_task(keeper.keep()),
-    ]
-    try:
-        await stop.wait()
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        ready_file(watch.settings.home).unlink(missing_ok=True)
-
-
-async def _sweep_on(
-    watch: Watch, executor: Executor, keeper: PrefectKeeper, checks: OwnChecks, tell: Tell
-) -> None:
-    """Sweep for ever. What fails is logged and tried again: nothing here may end the watch."""
-    before: frozenset[str] = frozenset()
-    guard = StoreGuard(watch)
-    while True:
+    with LagMeter() as meter:
+        checks = OwnChecks(watch, executor, interval, tell, lambda: meter.lag.allowance)
+        loop = SweepLoop(watch, executor, keeper, checks, meter, outside, systemd, tell)
+        tasks = [
+            asyncio.create_task(loop.keep_sweeping()),
+            asyncio.create_task(checks.keep_checking()),
+            asyncio.create_task(keeper.keep()),
+        ]
         try:
-            broken = await guard.look()
-            for said in await guard.alarm():
-                tell(said)
-            if broken is not None:
-                if broken not in before:
-                    tell(f"the sweep cannot be done: {broken}")
-                before = frozenset({broken})
-                await asyncio.sleep(watch.settings.sweep_interval_s)
-                continue
-            done = await sweep(watch, executor)
-            for said in done:
-                # What fails in each sweep is said once.
-                if said not in before:
-                    tell(f"sweep: {said}")
-            before = frozenset(done)
-            for said in await follow_troubles(watch, _conditions(watch, keeper, checks)):
-                tell(said)
-        except Exception as error:
-            logger.exception("a sweep failed")
-            tell(f"sweep: {type(error).__name__}: {error}")
-        await asyncio.sleep(watch.settings.sweep_interval_s)
-
-
-def _conditions(watch: Watch, keeper: PrefectKeeper, checks: OwnChecks) -> list[Condition]:
-    """What is wrong with the watch itself just now."""
-    found = [] if checks.condition is None else [checks.condition]
-    state = keeper.state
-    starts = not state.failures and watch.now() - state.since < STARTS_WITHIN
-    if not state.running and not starts:
-        found.append(
-            Condition(
-                kind=TroubleKind.PREFECT_AWAY,
-                text=state.text,
-                since=state.since,
-                page_after=timedelta(seconds=watch.settings.prefect_away_s),
-            )
-        )
-    return found
+            await stop.wait()
+        finally:
+            systemd.stopping()
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            await outside.stop()
+            ready_file(watch.settings.home).unlink(missing_ok=True)
 
 
 class KeptExecutor:

@@ -15,31 +15,31 @@ from prefect.runtime import flow_run
 
 from tasks.context import current
 from watchkeeper.heartbeat import Part, Result
-from watchkeeper.lateness import late_by, still_due
+from watchkeeper.lateness import is_late, still_due
 from watchkeeper.performing import responding
 from watchkeeper.store import heartbeats, observations, watermarks
 
 logger = logging.getLogger(__name__)
 
 
-def lateness() -> timedelta | None:
-    """How late this run began; None where it is in time, or where no schedule started it."""
+def began_after() -> timedelta:
+    """How long after its time this run began; nothing where it is no run of Prefect's."""
     due = flow_run.scheduled_start_time
     if flow_run.id is None or due is None:
-        return None
-    return late_by(due, datetime.now(UTC))
+        return timedelta(0)
+    late: timedelta = datetime.now(UTC) - due
+    return max(late, timedelta(0))
 
 
 @asynccontextmanager
 async def needed_checks(names: tuple[str, ...]) -> AsyncIterator[tuple[tuple[str, ...], str]]:
     """The integrations that this run should check, and why not the others. A late run leaves out one
     whose last check is newer than one interval, and one that another late run checks just now."""
-    late = lateness()
-    if late is None:
-        _record(None)
+    late = began_after()
+    _record(late)
+    if not is_late(late):
         yield names, ""
         return
-    _record(late)
     mine, left = [], []
     async with AsyncExitStack() as turns:
         for name in names:
@@ -69,8 +69,8 @@ async def _needless(turns: AsyncExitStack, name: str) -> str | None:
 def needless_sync(name: str, resources: tuple[str, ...]) -> str | None:
     """Why a late run of a job need not move these resources of an integration, or None: all of them
     were walked within the last interval."""
-    late = lateness()
-    if late is None:
+    late = began_after()
+    if not is_late(late):
         return None
     watch = current()
     interval = timedelta(seconds=watch.settings.sync_interval_s)
@@ -82,16 +82,21 @@ def needless_sync(name: str, resources: tuple[str, ...]) -> str | None:
     return f"due {_s(late)} ago, and walked since"
 
 
-def _record(late: timedelta | None) -> None:
-    """For `status`: how late scheduled checks begin."""
+def _record(late: timedelta) -> None:
+    """For `status`, and for the machine's own lag."""
     watch = current()
     every = timedelta(seconds=watch.settings.health_interval_s)
-    result = Result.WELL if late is None else Result.FAILED
-    detail = "in time" if late is None else f"scheduled checks begin {_s(late)} late"
-    value = 0.0 if late is None else late.total_seconds()
+    result = Result.FAILED if is_late(late) else Result.WELL
+    detail = f"the last scheduled check began {_s(late)} after its time"
     with watch.store.write() as session:
         heartbeats.beat(
-            session, Part.SCHEDULE, watch.now(), result, detail, every=every, value=value
+            session,
+            Part.SCHEDULE,
+            watch.now(),
+            result,
+            detail,
+            every=every,
+            value=late.total_seconds(),
         )
 
 

@@ -657,7 +657,7 @@ def test_a_late_run_checks_where_the_last_check_is_older_than_one_interval(
     assert [s.name for s in asyncio.run(played_late(timedelta(seconds=400), 1))] == ["Healthy"]
     with watch.store.read() as session:
         told = heartbeats.last(session, Part.SCHEDULE)
-    assert told is not None and told.detail.startswith("scheduled checks begin 4")
+    assert told is not None and told.detail.startswith("the last scheduled check began 4")
 
 
 def test_a_late_sync_moves_what_was_not_walked_since(watch: Watch, vendor: Vendor) -> None:

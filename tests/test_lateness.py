@@ -14,7 +14,7 @@ from stand_ins import Vendor, entry, running_vendor
 from test_sweep import Recorder
 
 from deployments.own_checks import OwnChecks
-from watchkeeper.lateness import Seen, late_by, missing, says, still_due
+from watchkeeper.lateness import Seen, is_late, missing, says, still_due
 from watchkeeper.performing.detecting import check
 from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
@@ -33,8 +33,7 @@ FAST = {
 )
 def test_a_run_is_late_after_its_grace(late_s: int, told: bool) -> None:
     """W2: seconds of Prefect's own start are not worth a word."""
-    found = late_by(T0, T0 + timedelta(seconds=late_s))
-    assert found == (timedelta(seconds=late_s) if told else None)
+    assert is_late(timedelta(seconds=late_s)) is told
 
 
 def test_what_was_never_checked_or_long_ago_is_due() -> None:

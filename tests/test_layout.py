@@ -133,6 +133,7 @@ RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
             "watchkeeper/controls/wire.py": "puts a token into its one header, and masks it",
             "watchkeeper/vendor/guard.py": "puts it into the one header it travels in",
             "watchkeeper/vendor/transport.py": "masks it in what comes back",
+            "watchkeeper/performing/dead_mans_switch.py": "calls the address that is the secret",
             "watchkeeper/pagers/opening.py": "hands keys and addresses to what calls people",
             "tasks/prefect_server.py": "hands the auth string to Prefect's own client",
             "deployments/drill/collect.py": "looks for the drill's keys where none may be",

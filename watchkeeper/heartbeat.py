@@ -25,6 +25,8 @@ class Part(StrEnum):
     SINK = "sink"
     SCHEDULE = "schedule"
     LAG = "lag"
+    RUNNER = "runner"
+    DEAD_MAN = "dead_man"
 
 
 class Result(StrEnum):

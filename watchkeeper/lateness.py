@@ -12,10 +12,9 @@ GRACE = timedelta(minutes=2)
 MISSED_INTERVALS = 2
 
 
-def late_by(due: datetime, now: datetime) -> timedelta | None:
-    """How late a run is; None where it is not worth a word."""
-    late = now - due
-    return late if late > GRACE else None
+def is_late(after: timedelta) -> bool:
+    """Whether a run that begins so long after its time asks first whether it is still needed."""
+    return after > GRACE
 
 
 def still_due(last: datetime | None, now: datetime, interval: timedelta) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,8 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(default=15, gt=0)
     responder_lease_s: float = Field(default=60, gt=0)
     responder_start_s: float = Field(default=120, gt=0)
+    heartbeat: str | None = None
+    heartbeat_form: Literal["healthchecks", "alertmanager"] = "healthchecks"
     prefect_away_s: float = Field(default=300, ge=0)
     settle_inline_s: float = Field(default=60, ge=0)
     at_once: int | None = Field(default=None, ge=1, le=1000)

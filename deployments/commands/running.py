@@ -21,10 +21,12 @@ from deployments.commands.edge import settings, words
 from deployments.own_log import log_to_file
 from deployments.server import Server, free_address, sealed_environment, secure
 from deployments.supervisor import STOP_SIGNALS, supervise
+from deployments.systemd import taken_from
 from deployments.tied import end_with_parent
 from tasks.registering import register
 from watchkeeper.errors import StoreUnusable, UserError
 from watchkeeper.performing.connectors import check_references
+from watchkeeper.performing.dead_mans_switch import check_reference
 from watchkeeper.performing.store_guard import page_at_start
 from watchkeeper.performing.watch import Watch, open_watch, utc_now
 from watchkeeper.performing.watch_facts import state_of_watch
@@ -46,6 +48,7 @@ def up(
 ) -> None:
     """Server, UI, deployments, schedules, runner and sweep, in the foreground until Ctrl-C."""
     end_orderly()
+    systemd = taken_from(os.environ)
     with ExitStack() as stack:
         chosen = settings()
         stack.callback(log_to_file(chosen.home))
@@ -57,6 +60,7 @@ def up(
             chosen = stack.enter_context(sandbox_world(chosen))
         watch = _opened(chosen)
         register(watch.secrets_base)
+        check_reference(watch)
         names = watch.named
         if not sandbox:
             stack.enter_context(_only_one(chosen.home))
@@ -77,7 +81,7 @@ def up(
         os.environ.update(environment)
         if tied:
             end_with_parent()
-        asyncio.run(supervise(watch, server, _line))
+        asyncio.run(supervise(watch, server, _line, systemd))
 
 
 def _opened(chosen: Settings) -> Watch:

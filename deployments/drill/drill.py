@@ -13,14 +13,22 @@ from deployments.drill.far_side import FarSide
 from deployments.drill.played import Played, played
 from deployments.drill.scenario import Scenario
 from deployments.drill.world import World
+from watchkeeper.errors import WatchkeeperError
 from watchkeeper.gaps import WindowState
+from watchkeeper.heartbeat import Part
 from watchkeeper.incident import Incident, State
 from watchkeeper.performing.watch import Watch
-from watchkeeper.store import gaps, incidents, leases
+from watchkeeper.store import gaps, heartbeats, incidents, leases
 
 POLL_S = 0.25
+# A drill's clocks are seconds: beyond this its deadlines say nothing of Watchkeeper. It still fails.
+LAG_BOUND_S = 30.0
 
 Tell = Callable[[str], None]
+
+
+class TooSlow(WatchkeeperError):
+    """The machine, and not what is rehearsed."""
 
 
 @dataclass
@@ -59,9 +67,20 @@ class Drill:
             if holds():
                 return True
             self.notice()
+            self.see_lag()
             time.sleep(POLL_S)
         self.say(f"waited {within_s:g} s in vain for {what}")
         return False
+
+    def see_lag(self) -> None:
+        """Raises TooSlow where this machine is later than a drill's clocks allow."""
+        with self.watch.store.read() as session:
+            found = heartbeats.last(session, Part.LAG)
+        if found is not None and found.value is not None and found.value > LAG_BOUND_S:
+            raise TooSlow(
+                f"this machine is too slow: lag p95 {found.value:.1f} s, more than "
+                f"{LAG_BOUND_S:g} s ({found.detail})"
+            )
 
     def notice(self) -> None:
         """Tell what is new: the timeline, what is held, how far the gaps are filled."""

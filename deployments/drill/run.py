@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.drill.collect import collect
-from deployments.drill.drill import Drill, Tell
+from deployments.drill.drill import Drill, Tell, TooSlow
 from deployments.drill.entry import AUTONOMY, CLOCKS, LISTS, SOAK, watch_only
 from deployments.drill.facts import Facts
 from deployments.drill.played import played
@@ -107,6 +107,8 @@ def _run(stage: Stage, scenario: Scenario, last: bool) -> dict[str, Any]:
     stage.tell(f"drill {scenario.name}: {scenario.title}")
     try:
         seen = _rehearsed(stage, scenario, last)
+    except TooSlow as error:
+        seen = Rehearsed(Facts(incident=None), [str(error)], {})
     except Exception as error:
         # Whatever broke this rehearsal is its failure, and must not take the others with it.
         broken = f"broken off: {type(error).__name__}: {error}"

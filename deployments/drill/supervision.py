@@ -18,7 +18,8 @@ from deployments.drill.surroundings import environment
 from deployments.drill.world import World
 from watchkeeper.errors import WatchkeeperError
 
-READY_S = 90.0
+# A machine at a load of twenty takes a minute.
+READY_S = 240.0
 STOP_S = 40.0
 COMMAND_S = 60.0
 POLL_S = 0.1

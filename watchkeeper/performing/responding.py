@@ -16,6 +16,7 @@ from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import approvals, incidents, locks
+from watchkeeper.store.own_lag import own_lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,12 @@ async def dispatch(watch: Watch, incident: Incident, executor: Executor) -> int 
     """
     ttl, name = timedelta(seconds=watch.settings.responder_start_s), lock_name(incident.id)
     with watch.store.write() as session:
-        if not locks.free(session, name, watch.now()):
+        # On a busy machine a responder is late with its signs of life, and not dead.
+        lag = own_lag(session, watch.now())
+        if not locks.free(session, name, watch.now(), lag):
             return None
         epoch = incidents.next_epoch(session, incident.id)
-        fence = locks.acquire(session, name, _reservation(epoch), watch.now(), ttl, "starting")
+        fence = locks.acquire(session, name, _reservation(epoch), watch.now(), ttl, "starting", lag)
     opened = f"{incident.opened_at:%Y%m%dT%H%M%S%f}"
     key = f"respond:{incident.integration}:{incident.id}:{opened}:{epoch}"
     try:
@@ -106,7 +109,8 @@ async def alone(watch: Watch, name: str, holder: str, note: str) -> AsyncIterato
     """Do a piece of work in one process at a time: False where another is at it."""
     ttl = timedelta(seconds=watch.settings.responder_lease_s)
     with watch.store.write() as session:
-        fence = locks.acquire(session, name, holder, watch.now(), ttl, note)
+        lag = own_lag(session, watch.now())
+        fence = locks.acquire(session, name, holder, watch.now(), ttl, note, lag)
     if fence is None:
         yield False
         return

@@ -9,13 +9,15 @@ from sqlmodel import Session
 
 from watchkeeper import terms
 from watchkeeper.evidence import Kind, Outcome, Reading
+from watchkeeper.heartbeat import Freshness, Part, Result
 from watchkeeper.mitigation.job import Job
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.api import Resource
 from watchkeeper.runbook.causes import Thresholds
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import gaps, jobs, records, watermarks
+from watchkeeper.store import gaps, heartbeats, jobs, records, watermarks
+from watchkeeper.store.own_lag import own_lag
 from watchkeeper.store.watermarks import Watermark
 
 # So many walks in a row that find nothing are no accident.
@@ -42,6 +44,8 @@ class Standing:
     week_ago: int
     interval: timedelta
     thresholds: Thresholds
+    # How late this machine is with everything: that much of an age is its own.
+    lag: timedelta = timedelta(0)
 
     @property
     def may_be_old(self) -> timedelta:
@@ -75,7 +79,7 @@ def _standing(
     return Standing(
         resource=watched.runbook.resource(name),
         critical=any(job.criticality == "critical" for job in movers),
-        live_since=min([job.changed_at for job in running], default=None),
+        live_since=_live_since(session, running, watch.now()),
         mark=mark,
         holds_records=mark is None and records.any_of(session, watched.name, name),
         gap_open=any(
@@ -85,7 +89,17 @@ def _standing(
         week_ago=_week_ago(session, watched, name, mark, watch.now()),
         interval=timedelta(seconds=watch.settings.sync_interval_s),
         thresholds=watched.runbook.thresholds,
+        lag=own_lag(session, watch.now()),
     )
+
+
+def _live_since(session: Session, running: list[Job], now: datetime) -> datetime | None:
+    """No job may run before the runner does: while `up` starts, or Prefect is away, none is late."""
+    since = min([job.changed_at for job in running], default=None)
+    runner = heartbeats.last(session, Part.RUNNER)
+    if since is None or runner is None or runner.freshness(now) is Freshness.STALE:
+        return since
+    return max(since, runner.since) if runner.result is Result.WELL else None
 
 
 def _week_ago(
@@ -128,7 +142,7 @@ def _judged(standing: Standing, now: datetime) -> tuple[Outcome, str | None, str
     if standing.gap_open:
         return Outcome.UNKNOWN, None, "a gap of it is open and being seen to"
     if mark is None:
-        return _unmarked(standing, now - live_since)
+        return _unmarked(standing, now - live_since - standing.lag)
     if mark.zero_walks >= EMPTY_WALKS:
         return Outcome.DEGRADED, "empty", f"{mark.zero_walks} walks in a row found nothing"
     if terms.ahead(mark.walked_at, now):
@@ -138,10 +152,10 @@ def _judged(standing: Standing, now: datetime) -> tuple[Outcome, str | None, str
             f"its last walk is {words(mark.walked_at - now)} in the future",
         )
     # A job that was paused has not been late: it had no turn.
-    age = now - max(mark.walked_at, live_since)
+    age = now - max(mark.walked_at, live_since) - standing.lag
     if age > standing.may_be_old:
         return Outcome.DEGRADED, "stale", f"walked last {words(now - mark.walked_at)} ago"
-    silence = now - mark.at if mark.at is not None else timedelta(0)
+    silence = now - mark.at - standing.lag if mark.at is not None else timedelta(0)
     if silence > standing.may_be_old and standing.week_ago >= BUSY:
         busy = f"{standing.week_ago} changed in those hours last week"
         return Outcome.DEGRADED, "quiet", f"nothing new for {words(silence)}; {busy}"

@@ -17,9 +17,16 @@ HELD_BACK = "held back by the kill switch"
 
 
 def acquire(
-    session: Session, name: str, holder: str, now: datetime, ttl: timedelta, note: str = ""
+    session: Session,
+    name: str,
+    holder: str,
+    now: datetime,
+    ttl: timedelta,
+    note: str = "",
+    lag: timedelta = timedelta(0),
 ) -> int | None:
-    """The new fence, or None while somebody else holds it. The same holder may take it again.
+    """The new fence, or None while somebody else holds it. The same holder may take it again. `lag`:
+    how late this machine is; a holder that ran out within it may only have had no turn.
 
     A reservation made with `reserve` is taken by naming its holder.
     """
@@ -28,7 +35,7 @@ def acquire(
         first = LockRow(name=name, holder=holder, fence=1, expires_at=now, note=note)
         _until(first, now, ttl)
         return 1 if add_first(session, first) else None
-    if row.holder not in (None, holder) and _holds(row, now):
+    if row.holder not in (None, holder) and (_holds(row, now) or _only_slow(row, now, lag)):
         return None
     if row.holder != holder:
         row.lost = 0 if row.holder is None else row.lost + (row.note != HELD_BACK)
@@ -106,7 +113,7 @@ def held(session: Session, name: str, now: datetime) -> bool:
     return row is not None and row.holder is not None and _holds(row, now)
 
 
-def free(session: Session, name: str, now: datetime) -> bool:
+def free(session: Session, name: str, now: datetime, lag: timedelta = timedelta(0)) -> bool:
     """Whether nobody holds it; and nobody takes it before this transaction ends.
 
     Whoever needs a lock and its incident in one transaction asks for the lock first: two that wait
@@ -115,7 +122,9 @@ def free(session: Session, name: str, now: datetime) -> bool:
     if _row(session, name) is None:
         add_first(session, LockRow(name=name, fence=0, expires_at=now))
     row = _row(session, name)
-    return row is None or row.holder is None or not _holds(row, now)
+    if row is None or row.holder is None:
+        return True
+    return not (_holds(row, now) or _only_slow(row, now, lag))
 
 
 def revoke_void(session: Session, now: datetime) -> tuple[str, ...]:
@@ -135,6 +144,11 @@ def describe(session: Session, name: str) -> tuple[str | None, datetime | None, 
 
 def _until(row: LockRow, now: datetime, ttl: timedelta) -> None:
     row.expires_at, row.term_s = now + ttl, ttl.total_seconds()
+
+
+def _only_slow(row: LockRow, now: datetime, lag: timedelta) -> bool:
+    """It ran out, and by no more than this machine is late with everything."""
+    return row.expires_at <= now < row.expires_at + lag
 
 
 def _holds(row: LockRow, now: datetime) -> bool:
