@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 # Longer than a check with its confirming looks and a page with its retries take.
 CHECK_WITHIN_S = 600.0
 MOST_TICK_S = 15.0
+# Intervals of seconds are those of a rehearsal: Prefect takes longer to come up.
+PAGE_AFTER = timedelta(minutes=2)
 
 
 class OwnChecks:
@@ -35,7 +37,7 @@ class OwnChecks:
         tell: Callable[[str], None],
         lag: Callable[[], timedelta] = timedelta,
     ) -> None:
-        self._watch, self._executor, self._interval = watch, executor, interval
+        self._watch, self._executor, self.interval = watch, executor, interval
         self._tell, self._lag = tell, lag
         self._began = watch.now()
         # The last check of ours, by its time: it is told from a scheduled one by that.
@@ -53,7 +55,7 @@ class OwnChecks:
                 except Exception:
                     # Without our database it is not known what was checked: the sweep says so.
                     logger.exception("it cannot be seen when integrations were checked last")
-                await asyncio.sleep(min(MOST_TICK_S, self._interval.total_seconds() / 4))
+                await asyncio.sleep(min(MOST_TICK_S, self.interval.total_seconds() / 4))
         finally:
             for task in self._at_it.values():
                 task.cancel()
@@ -62,7 +64,7 @@ class OwnChecks:
     def fresh(self) -> bool:
         """Whether every integration that is watched was checked within its last intervals, and there
         is one."""
-        now, patience = self._watch.now(), MISSED_INTERVALS * self._interval + self._lag()
+        now, patience = self._watch.now(), MISSED_INTERVALS * self.interval + self._lag()
         names = self._watch.named
         old = [n for n in names if not _within(self._last(n), now, patience)]
         return len(old) < len(names) and not any(self._is_watched(name) for name in old)
@@ -75,14 +77,14 @@ class OwnChecks:
     def _round(self) -> None:
         """Begin the checks that are due; they go on side by side, and beside the sweep."""
         now = self._watch.now()
-        missed = missing(self._seen(), now, self._interval, self._lag())
+        missed = missing(self._seen(), now, self.interval, self._lag())
         missed = tuple(one for one in missed if self._is_watched(one.name))
         self.condition = self._condition_of(missed, now)
         for one in missed:
             tried = max(
                 (at for at in (one.checked_at, self._tried.get(one.name)) if at), default=None
             )
-            if not self._busy(one.name) and still_due(tried, now, self._interval):
+            if not self._busy(one.name) and still_due(tried, now, self.interval):
                 self._tried[one.name] = now
                 missed_check(self._watch, one.name, "no scheduled run came")
                 self._at_it[one.name] = asyncio.create_task(self._check(one.name))
@@ -94,6 +96,7 @@ class OwnChecks:
             kind=TroubleKind.CHECKS_NOT_RUNNING,
             text=f"{says(missed, now)}; the supervisor checks in its own process",
             since=min(one.scheduled_at for one in missed),
+            page_after=PAGE_AFTER,
         )
 
     def _seen(self) -> list[Seen]:

@@ -84,8 +84,8 @@ class SweepLoop:
 
     def _record(self) -> None:
         """Since when runs may start, and how late this machine is."""
-        self.meter.record(self.watch)
         state = self.keeper.state
+        self.meter.record(self.watch, state.since if state.running else None, self.checks.interval)
         every = max(timedelta(seconds=self.watch.settings.sweep_interval_s), LEAST_EVERY)
         result = Result.WELL if state.running else Result.FAILED
         with self.watch.store.write() as session:

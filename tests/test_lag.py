@@ -31,6 +31,8 @@ def test_the_lag_is_what_95_of_100_do_not_exceed() -> None:
     found = lag_of([0.5] * 10, [(T0, 4.0), (T0 - 11 * MINUTE, 50.0), (T0 + MINUTE, 50.0)], T0)
     assert (found.timers_s, found.starts_s) == (0.5, 4.0)
     assert lag_of([], [(T0, 4000.0)], T0).seconds == MOST_S
+    # None begins at all: the next one has been due for twenty seconds.
+    assert lag_of([], [], T0, timedelta(seconds=20)).starts_s == 20.0
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,18 @@ def test_the_start_of_scheduled_runs_counts(watch: Watch, clock: Clock) -> None:
         meter.record(watch)
         meter.record(watch)
     assert meter.lag == Lag(0.0, 8.0)
+
+
+def test_a_machine_that_begins_no_run_is_late(watch: Watch, clock: Clock) -> None:
+    """Seen at a load of twenty: a minute after the runner was ready no run had begun, while sleeping
+    threads woke in time."""
+    meter, ready = LagMeter(), clock.now()
+    clock.advance(timedelta(seconds=40))
+    assert meter.record(watch, ready, timedelta(seconds=12)).starts_s == 28.0
+    assert meter.record(watch, None, timedelta(seconds=12)).starts_s == 0.0
+    with watch.store.write() as session:
+        heartbeats.beat(session, Part.SCHEDULE, clock.now(), every=MINUTE, value=31.0)
+    assert meter.record(watch, ready, timedelta(seconds=12)).starts_s == 31.0
 
 
 def test_concurrency_follows_the_cores() -> None:

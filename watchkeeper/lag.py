@@ -24,8 +24,8 @@ PART = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """p95 over their windows. `timers_s`: how late a sleeping thread wakes. `starts_s`: how late
-    scheduled runs begin."""
+    """`timers_s`: how late a sleeping thread wakes, p95. `starts_s`: how late scheduled runs begin, p95,
+    or how long the next one has been due."""
 
     timers_s: float = 0.0
     starts_s: float = 0.0
@@ -57,9 +57,14 @@ def p95(values: Iterable[float]) -> float:
 
 
 def lag_of(
-    late_timers_s: Iterable[float], starts: Sequence[tuple[datetime, float]], now: datetime
+    late_timers_s: Iterable[float],
+    starts: Sequence[tuple[datetime, float]],
+    now: datetime,
+    waiting: timedelta = timedelta(0),
 ) -> Lag:
-    """`starts`: when a run began, and how many seconds after its time."""
+    """`starts`: when a run began, and how many seconds after its time. `waiting`: for how long a run
+    is due that has not begun; a starved machine begins none, and has no other sample."""
     recent = [late_s for at, late_s in starts if timedelta(0) <= now - at <= STARTS_WITHIN]
+    late_s = max(p95(recent), waiting.total_seconds())
     # What is later than the bound was away, not slow.
-    return Lag(p95(late_timers_s), p95(min(max(late_s, 0.0), MOST_S) for late_s in recent))
+    return Lag(p95(late_timers_s), min(max(late_s, 0.0), MOST_S))

@@ -34,8 +34,11 @@ class LagMeter:
         self._ended.set()
         self._thread.join(5)
 
-    def record(self, watch: Watch) -> Lag:
-        """Into our database, for whatever judges ages."""
+    def record(
+        self, watch: Watch, runs_since: datetime | None = None, interval: timedelta | None = None
+    ) -> Lag:
+        """Into our database, for whatever judges ages. `runs_since`: from when on runs may start, each
+        `interval` one; None while none may."""
         now = watch.now()
         every = max(timedelta(seconds=watch.settings.sweep_interval_s), timedelta(minutes=1))
         with watch.store.write() as session:
@@ -44,7 +47,11 @@ class LagMeter:
                 start = (begun.at, begun.value)
                 if not self._starts or self._starts[-1][0] < begun.at:
                     self._starts.append(start)
-            self.lag = lag_of(tuple(self._late_s), tuple(self._starts), now)
+            waiting = timedelta(0)
+            if runs_since is not None and interval is not None:
+                began = self._starts[-1][0] if self._starts else runs_since
+                waiting = now - max(began, runs_since) - interval
+            self.lag = lag_of(tuple(self._late_s), tuple(self._starts), now, waiting)
             heartbeats.beat(
                 session,
                 Part.LAG,
