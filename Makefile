@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := watchkeeper tasks flows deployments benchmarks tests
 
-.PHONY: install drill test facts check prove prove-causes prove-variants prove-rotations prove-schedules prove-drills bench up clean lock
+.PHONY: install drill test facts check prove prove-system prove-causes prove-variants prove-rotations prove-schedules prove-drills bench up clean lock
 .DELETE_ON_ERROR:
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -28,11 +28,15 @@ up: $(VENV)/.run
 	$(BIN)/watchkeeper up --sandbox
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --ignore=tests/test_prefect_facts.py
+	$(BIN)/python -m pytest --ignore=tests/test_prefect_facts.py --ignore=tests/system
 
 # What the design takes for granted about the pinned Prefect: after a change of the lock, and in CI.
 facts: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 0 tests/test_prefect_facts.py
+
+# What needs more than Python and make: the Debian packages of .ci/apt.txt. Two minutes on two cores.
+prove-system: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 0 tests/system
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check $(SOURCES)

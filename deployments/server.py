@@ -1,11 +1,9 @@
-"""The Prefect server as a child of ours: on loopback, in our own home, silent to the outside."""
+"""The Prefect server as a child of ours: in our own home, closed, silent to the outside."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -14,91 +12,100 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
+from deployments.door import Address
+from deployments.password import kept_password
 from watchkeeper.errors import UserError
 from watchkeeper.settings import Settings
 
 # A machine at a load of twenty takes a minute.
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server listens."""
-
-    host: str
-    port: int
-
-    @property
-    def ui(self) -> str:
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def api(self) -> str:
-        return f"{self.ui}/api"
+# What the server alone may know: runs, and the commands that they start, have no use for it.
+_SERVERS_OWN = ("PREFECT_SERVER_API_AUTH_STRING",)
 
 
 def free_address(settings: Settings) -> Address:
     """The configured address, or a free port where port is 0. Raises UserError on a taken one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise UserError(
-                f"port {settings.port} on {settings.host} cannot be used ({error.strerror}): "
-                "stop what listens there, or set WATCHKEEPER_PORT"
-            ) from None
-        return Address(settings.host, probe.getsockname()[1])
+    public = _origin(settings.public_url)
+    if public is None and Address(settings.host, settings.port).everywhere:
+        raise UserError(
+            f"WATCHKEEPER_HOST={settings.host} listens on every address: set WATCHKEEPER_PUBLIC_URL "
+            "to the one that browsers use, such as https://watch.example.com"
+        )
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, kind, _, _, place = found[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            return Address(settings.host, probe.getsockname()[1], public)
+    except OSError as error:
+        raise UserError(
+            f"port {settings.port} on {settings.host} cannot be used ({error.strerror}): "
+            "stop what listens there, or set WATCHKEEPER_PORT or WATCHKEEPER_HOST"
+        ) from None
 
 
-def auth_file(home: Path) -> Path:
-    return home / "prefect-auth"
-
-
-def _auth(settings: Settings, address: Address) -> dict[str, str]:
-    """On loopback none. Beyond it whoever reaches the UI can approve: a password, made once."""
-    if address.host == "localhost" or ipaddress.ip_address(address.host).is_loopback:
-        return {}
-    path = auth_file(settings.home)
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(f"watchkeeper:{secrets.token_urlsafe(24)}")
-    word = path.read_text().strip()
-    return {"PREFECT_SERVER_API_AUTH_STRING": word, "PREFECT_API_AUTH_STRING": word}
+def _origin(url: str | None) -> str | None:
+    """As browsers write it. Raises UserError on what is no origin."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url.strip().rstrip("/").lower())
+        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        default = {"http": 80, "https": 443}.get(parts.scheme) == parts.port
+    except ValueError:
+        plain = default = False
+    if not plain or parts.username or parts.path or parts.query or parts.fragment:
+        raise UserError(
+            "WATCHKEEPER_PUBLIC_URL is no origin: write http:// or https://, a host and, where it is "
+            "needed, a port, such as https://watch.example.com"
+        )
+    return f"{parts.scheme}://{parts.netloc.rpartition(':')[0] if default else parts.netloc}"
 
 
 def sealed_environment(settings: Settings, address: Address) -> dict[str, str]:
-    """This process's environment with every Prefect setting ours, and none of the user's profile."""
+    """This process's environment with every Prefect setting ours, and none of the user's profile.
+
+    The server's; `for_runs` makes that of everybody else. Prefect's client wants the password in
+    there. Raises UserError where none can be made.
+    """
     home = settings.home.resolve() / "prefect"
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
-    return (
-        kept
-        | _auth(settings, address)
-        | {
-            "DO_NOT_TRACK": "1",
-            "PREFECT_HOME": str(home),
-            "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
-            "PREFECT_API_URL": address.api,
-            "PREFECT_SERVER_UI_API_URL": address.api,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
-            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-            "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
-            # A hundred runs ahead for each schedule is work for nobody.
-            "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
-            "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
-            "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-            "PREFECT_CLI_PROMPT": "false",
-            "PREFECT_LOGGING_LEVEL": "WARNING",
-            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-            "PYTHONUNBUFFERED": "1",
-        }
-    )
+    password = kept_password(settings.home)
+    return kept | {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_API_URL": address.api,
+        "PREFECT_API_AUTH_STRING": password,
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address.ui,
+        "PREFECT_UI_URL": address.ui,
+        "PREFECT_SERVER_UI_API_URL": address.ui_api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
+        # A hundred runs ahead for each schedule is work for nobody.
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
+        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def for_runs(environment: Mapping[str, str]) -> dict[str, str]:
+    """The supervisor's environment, and with it that of every run."""
+    return {name: value for name, value in environment.items() if name not in _SERVERS_OWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +129,8 @@ class Server:
     def spawn(self) -> None:
         """Raises OSError where no process or no log can be made."""
         self.stop()
-        host, port = self.address.host, str(self.address.port)
-        briefly = "deployments.brief_locks"
-        start = [briefly, "prefect", "server", "start", "--host", host, "--port", port]
+        public = [self.address.public] if self.address.public else []
+        start = ["deployments.prefect_server", self.address.host, str(self.address.port), *public]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.tied", *start],

@@ -43,7 +43,7 @@ from watchkeeper.store.engine import Store, open_store  # noqa: E402
 # first, or one worker ends long after the others.
 ON_PREFECT = frozenset(
     {
-        *("test_prefect_facts.py", "test_flows.py", "test_blocks.py"),
+        *("test_prefect_facts.py", "test_flows.py", "test_blocks.py", "test_door.py"),
         *("test_prefect_schedules.py", "test_schedulers_contract.py"),
     }
 )

@@ -1,4 +1,5 @@
-"""A real Prefect server for the tests: its own process, its own home, a free loopback port."""
+"""A real Prefect server for the tests, closed as that of `up` is: its own process, its own home, a
+free loopback port."""
 
 from __future__ import annotations
 
@@ -16,9 +17,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+
+from deployments.door import Address
+from deployments.server import for_runs
+from deployments.server import sealed_environment as closed_environment
+from watchkeeper.settings import Settings
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
@@ -59,6 +66,35 @@ class Server:
     def api(self) -> str:
         return f"{self.url}/api"
 
+    @property
+    def password(self) -> str | None:
+        """`name:password`; None where nobody is asked for one."""
+        return self.environment.get("PREFECT_API_AUTH_STRING")
+
+    @property
+    def auth(self) -> tuple[str, str] | None:
+        name, _, word = (self.password or "").partition(":")
+        return (name, word) if name else None
+
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """As the UI does, with the password and a token."""
+        client = httpx.Client(base_url=self.api, auth=self.auth, timeout=30, trust_env=False)
+        with client:
+            headers = {}
+            if method != "GET":
+                me = uuid4().hex
+                token = client.get("/csrf-token", params={"client": me})
+                if token.is_success:
+                    said = token.json()["token"]
+                    headers = {"Prefect-Csrf-Token": said, "Prefect-Csrf-Client": me}
+            for _ in range(20):
+                reply = client.request(method, path, json=body, headers=headers)
+                # Prefect's word for "the database was locked, nothing is done".
+                if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+                time.sleep(0.2)
+            return reply
+
     def stop(self) -> None:
         stop_process(self._process)
 
@@ -68,21 +104,30 @@ def start_server(
     *,
     template: Path | None = None,
     settings: Mapping[str, str] | None = None,
+    closed: bool = True,
 ) -> Server:
-    """Start a server in ``home`` and return when it is healthy; ``template`` spares the migrations."""
+    """Start a server in ``home`` and return when it is healthy; ``template`` spares the migrations.
+
+    Closed as that of `up`, or as Prefect starts it when left alone.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = sealed_environment(home, f"{url}/api")
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    if closed:
+        address = Address("127.0.0.1", port)
+        environment |= closed_environment(Settings(home=home.parent), address) | _paths(home)
+        command = ["deployments.prefect_server", "127.0.0.1", str(port)]
+    environment |= dict(settings or {})
     database = home / "prefect.db"
     copied = template is not None and template.exists() and not database.exists()
     if template is not None and copied:
         shutil.copyfile(template, database)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environment = sealed_environment(home, f"{url}/api") | dict(settings or {})
     # A template holds the block types already: reading them all again costs a second.
     blocks = {"PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false"} if copied else {}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     process = start_process(
-        [*command, "--port", str(port)],
+        [sys.executable, "-m", *command],
         environment | SERVER | blocks | dict(settings or {}),
         home / "server.log",
         cwd=home,
@@ -92,7 +137,7 @@ def start_server(
     except BaseException:
         stop_process(process)
         raise
-    return Server(url, process.pid, home, environment, process)
+    return Server(url, process.pid, home, for_runs(environment), process)
 
 
 def template_path() -> Path:
@@ -111,10 +156,12 @@ def save_template(server: Server, template: Path) -> None:
 
 
 @contextmanager
-def running_server(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+def running_server(
+    home: Path, settings: Mapping[str, str] | None = None, *, closed: bool = True
+) -> Iterator[Server]:
     """A server for the time of the block; the first one ever started leaves the template behind."""
     template = template_path()
-    server = start_server(home, template=template, settings=settings)
+    server = start_server(home, template=template, settings=settings, closed=closed)
     try:
         if not template.exists():
             save_template(server, template)
@@ -126,7 +173,7 @@ def running_server(home: Path, settings: Mapping[str, str] | None = None) -> Ite
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The one server of the session, which conftest.py takes in by name."""
-    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+    with running_server(tmp_path_factory.mktemp("server") / "prefect") as server:
         yield server
 
 
@@ -149,7 +196,7 @@ def pointed_at(server: Server) -> Iterator[None]:
         name="harness",
         settings={
             PREFECT_API_URL: server.api,
-            PREFECT_API_AUTH_STRING: server.environment.get("PREFECT_API_AUTH_STRING"),
+            PREFECT_API_AUTH_STRING: server.password,
             PREFECT_API_KEY: None,
             PREFECT_HOME: str(server.home),
             PREFECT_LOGGING_LEVEL: "WARNING",

@@ -21,7 +21,10 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
 
 T = TypeVar("T")
-PASSED_ON = ("content-type", "x-prefect-api-version")
+PASSED_ON = (
+    *("content-type", "x-prefect-api-version", "authorization"),
+    *("prefect-csrf-token", "prefect-csrf-client"),
+)
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Deployed:
 
     def ask(self, do: Callable[[PrefectClient], Awaitable[T]]) -> T:
         async def asking() -> T:
-            async with PrefectClient(self.server.api) as client:
+            async with PrefectClient(self.server.api, auth_string=self.server.password) as client:
                 return await do(client)
 
         return asyncio.run(asking())
@@ -86,7 +89,7 @@ def deployed(server: Server) -> Iterator[Deployed]:
         try:
             yield made
         finally:
-            httpx.delete(f"{server.api}/deployments/{made.id}", trust_env=False, timeout=30)
+            server.ask("DELETE", f"/deployments/{made.id}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from conftest import NAME
 from harness import Server, pointed_at
 from test_cli import home, program, refused, run, watch
 
+from deployments.password import password_file
 from tasks import blocks
 from tasks.registering import register
 from watchkeeper.credentials.protocols import StoredKey
@@ -135,6 +136,9 @@ def test_commands_find_the_server_of_up(on_server: Server, in_a_block: Path) -> 
     key = Secret("test_canary_block")
     Block(value=key.reveal()).save("a-key", overwrite=True, _sync=True)
     (in_a_block / "up.json").write_text(json.dumps({"pid": 1, "api": on_server.api}))
+    password = password_file(in_a_block)
+    password.touch(0o600)
+    password.write_text(on_server.password or "")
     said = program("triage", NAME, "--json")
     (store,) = [p for p in said.data["probes"] if (p["kind"], p["probe"]) == ("key", "store")]
     assert (said.code, said.err) == (1, "")

@@ -24,6 +24,7 @@ from conftest import FIRST_KEY, NAME, store_key
 from stand_ins import Vendor, entry, running_vendor
 
 from deployments.cli import main
+from deployments.password import kept_password
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.heartbeat import Part
@@ -1156,6 +1157,7 @@ def test_a_server_that_is_gone_is_said_in_one_line(home: Path, incident: str) ->
     """The file of a killed `up` still names its address: nobody answers there, and what was asked
     for is written down for whoever comes."""
     (home / "up.json").write_text('{"pid": 1, "api": "http://127.0.0.1:9/api"}')
+    kept_password(home)
     said = program("mitigate", NAME, "pause-deferrable", "--apply")
     assert (said.code, said.out) == (0, "")
     last = said.err.splitlines()[-1]

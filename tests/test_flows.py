@@ -432,10 +432,7 @@ def asked(vendor: Vendor, what: str = ORDERS) -> int:
 def artifact(server: Server, key: str) -> dict[str, Any]:
     """The latest version of an artifact, as the UI gets it."""
     wanted = {"artifacts": {"key": {"any_": [key]}}}
-    reply = httpx.post(
-        f"{server.api}/artifacts/latest/filter", json=wanted, timeout=30, trust_env=False
-    )
-    (found,) = reply.json()
+    (found,) = server.ask("POST", "/artifacts/latest/filter", wanted).json()
     return dict(found)
 
 

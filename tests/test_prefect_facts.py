@@ -105,14 +105,7 @@ class Lab:
             stop_process(self.process)
 
     def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Ask the API, again when SQLite was locked: 503 is Prefect's word for "nothing done"."""
-        url = f"{self.server.api}{path}"
-        for _ in range(20):
-            response = httpx.request(method, url, json=body, timeout=30, trust_env=False)
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                return response
-            time.sleep(0.2)
-        return response
+        return self.server.ask(method, path, body)
 
     def post(self, path: str, body: Any = None) -> Any:
         response = self.call("POST", path, {} if body is None else body)
@@ -625,7 +618,7 @@ LOCKED = {
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("locked"), LOCKED) as server:
+    with running_server(tmp_path_factory.mktemp("locked"), LOCKED, closed=False) as server:
         yield server
 
 

@@ -92,7 +92,7 @@ def running(prefect_server: Server) -> Iterator[Callable[[Test], None]]:
     async def run(test: Test) -> None:
         name = f"export-{next(_numbers)}-{uuid4().hex[:6]}"
         job = PrefectScheduler(PrefectDeployment(deployment=f"{name}/nightly"))
-        async with PrefectClient(prefect_server.api) as client:
+        async with PrefectClient(prefect_server.api, auth_string=prefect_server.password) as client:
             flow = await client.create_flow_from_name(name)
             lab = Lab(prefect_server.api, client, flow, flow, job)
             lab.id = await lab.deploy()
@@ -237,11 +237,19 @@ def test_one_that_is_not_there_is_named(running: Contract) -> None:
     running(test)
 
 
-def test_another_server_is_asked_by_its_own_address(running: Contract) -> None:
+def test_another_server_is_asked_by_its_own_address(
+    running: Contract, prefect_server: Server, tmp_path: Path
+) -> None:
+    """With the auth string that its entry names, not with ours."""
+    store_key(tmp_path, prefect_server.password or "")
+
     async def test(lab: Lab) -> None:
-        spec = lab.job.spec.model_copy(update={"api": lab.api})
+        spec = lab.job.spec.model_copy(update={"api": lab.api, "auth": "file:key.json"})
         with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-            assert (await PrefectScheduler(spec).pause()).paused
+            assert (await PrefectScheduler(spec, tmp_path).pause()).paused
+            refused = PrefectScheduler(spec.model_copy(update={"auth": None}), tmp_path)
+            with pytest.raises(Permanent, match="refuses us"):
+                await refused.state()
             assert PREFECT_API_URL.value() == "http://127.0.0.1:9/api"
 
     running(test)

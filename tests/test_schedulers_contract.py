@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import store_key
 from harness import Server
 from prefect_jobs_lab import deployed
 
@@ -83,7 +84,10 @@ def kubernetes_lab(folder: Path) -> Iterator[Lab]:
 def prefect_lab(server: Server, folder: Path) -> Iterator[Lab]:
     with deployed(server) as job:
         job.made_at(NOW - timedelta(days=365))
-        spec = PrefectDeployment(deployment=job.name, api=f"{job.door.url}/api")
+        store_key(folder, server.password or "")
+        spec = PrefectDeployment(
+            deployment=job.name, api=f"{job.door.url}/api", auth="file:key.json"
+        )
         yield Lab(
             open_scheduler(
                 spec,

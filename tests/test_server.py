@@ -1,7 +1,9 @@
-"""How the Prefect server is set up: sealed from the user's profile, and not open beyond loopback."""
+"""How the Prefect server is set up: sealed from the user's profile, and closed."""
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +11,126 @@ from pathlib import Path
 import pytest
 
 from deployments import brief_locks
-from deployments.server import Address, auth_file, sealed_environment
+from deployments.door import Address
+from deployments.password import kept_password, password_file, stored_password
+from deployments.server import for_runs, free_address, sealed_environment
+from watchkeeper.errors import UserError
 from watchkeeper.settings import Settings
 
 
-def test_on_loopback_there_is_no_password(tmp_path: Path) -> None:
-    """One person at one machine is asked for nothing."""
-    made = sealed_environment(Settings(home=tmp_path), Address("127.0.0.1", 4200))
-    assert not any("AUTH" in name for name in made)
-    assert not auth_file(tmp_path).exists()
-
-
-def test_beyond_loopback_there_is_one_and_it_stays(tmp_path: Path) -> None:
-    """Whoever reaches the UI can approve: server and clients share a password only the owner reads."""
-    first = sealed_environment(Settings(home=tmp_path), Address("192.0.2.7", 4200))
-    again = sealed_environment(Settings(home=tmp_path), Address("192.0.2.7", 4200))
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.7"])
+def test_there_is_a_password_everywhere_and_it_stays(tmp_path: Path, host: str) -> None:
+    """W8: whoever can write to Prefect's API runs code, on loopback as well: server and clients share
+    a password that only the owner reads."""
+    first = sealed_environment(Settings(home=tmp_path), Address(host, 4200))
+    again = sealed_environment(Settings(home=tmp_path), Address(host, 4200))
     word = first["PREFECT_SERVER_API_AUTH_STRING"]
     assert word == first["PREFECT_API_AUTH_STRING"] == again["PREFECT_API_AUTH_STRING"]
     assert len(word) > 30
-    assert auth_file(tmp_path).stat().st_mode & 0o077 == 0
+    assert stat.S_IMODE(password_file(tmp_path).stat().st_mode) == 0o600
+    assert first["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] == "true"
+    assert first["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == f"http://{host}:4200"
+    assert "PREFECT_SERVER_API_AUTH_STRING" not in for_runs(first)
+    assert for_runs(first)["PREFECT_API_AUTH_STRING"] == word
+
+
+def damaged(path: Path, how: str) -> None:
+    kept_password(path.parent)
+    if how == "missing":
+        path.unlink()
+    elif how == "wide":
+        path.chmod(0o644)
+    elif how == "a link":
+        path.rename(path.with_name("elsewhere"))
+        path.symlink_to("elsewhere")
+    elif how == "a loop":
+        path.unlink()
+        path.symlink_to(path.name)
+    elif how == "a pipe":
+        path.unlink()
+        os.mkfifo(path, 0o600)
+    else:
+        path.write_bytes(how.encode("latin-1"))
+
+
+DAMAGED = ("missing", "wide", "a link", "a loop", "a pipe")
+DAMAGED_BYTES = ("", "\n", "watchkeeper:", ":" + "x" * 30, "watchkeeper:short", "\xff\x00" * 30)
+
+
+@pytest.mark.parametrize("how", [*DAMAGED, *DAMAGED_BYTES])
+def test_a_password_that_cannot_be_trusted_is_made_again(tmp_path: Path, how: str) -> None:
+    """W8: an empty file is no empty password, and one that others may have read is no secret."""
+    path = password_file(tmp_path)
+    before = kept_password(tmp_path)
+    damaged(path, how)
+    assert stored_password(tmp_path) is None
+    after = kept_password(tmp_path)
+    assert after != before
+    assert stored_password(tmp_path) == after
+    found = path.lstat()
+    assert stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o600
+
+
+def test_a_start_that_was_killed_leaves_no_half_password(tmp_path: Path) -> None:
+    """What it had begun is not read, and does not stand in the way."""
+    draft = password_file(tmp_path).with_name(f"prefect-auth.{os.getpid()}.tmp")
+    draft.write_text("watchkeeper:")
+    word = kept_password(tmp_path)
+    assert stored_password(tmp_path) == word
+    assert [path.name for path in tmp_path.iterdir()] == ["prefect-auth"]
+
+
+def test_a_password_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    password_file(tmp_path).mkdir()
+    with pytest.raises(UserError, match=r"prefect-auth: the password .* cannot be written"):
+        kept_password(tmp_path)
+
+
+PUBLIC = [
+    ("https://watch.example.com", "https://watch.example.com"),
+    ("https://Watch.example.com:443/", "https://watch.example.com"),
+    ("http://watch:8080", "http://watch:8080"),
+]
+
+
+@pytest.mark.parametrize(("said", "origin"), PUBLIC)
+def test_the_address_that_browsers_use(tmp_path: Path, said: str, origin: str) -> None:
+    """Behind a proxy with TLS the UI is told that address, and our own clients go on by loopback."""
+    address = free_address(Settings(home=tmp_path, host="0.0.0.0", port=0, public_url=said))
+    assert address.ui == origin
+    assert address.api == f"http://127.0.0.1:{address.port}/api"
+    made = sealed_environment(Settings(home=tmp_path), address)
+    assert made["PREFECT_SERVER_UI_API_URL"] == f"{origin}/api"
+    assert made["PREFECT_API_URL"] == address.api
+
+
+NO_ADDRESS = [
+    "watch.example.com",
+    "https://",
+    "https://a/b",
+    "https://u:p@a",
+    "ftp://a",
+    "http://a:x",
+]
+
+
+@pytest.mark.parametrize("said", NO_ADDRESS)
+def test_an_address_that_is_none_is_refused(tmp_path: Path, said: str) -> None:
+    with pytest.raises(UserError, match="WATCHKEEPER_PUBLIC_URL is no origin"):
+        free_address(Settings(home=tmp_path, port=0, public_url=said))
+
+
+def test_listening_everywhere_needs_the_address_that_browsers_use(tmp_path: Path) -> None:
+    """Without it the UI would look for its API where the browser is."""
+    with pytest.raises(UserError, match="set WATCHKEEPER_PUBLIC_URL"):
+        free_address(Settings(home=tmp_path, host="0.0.0.0", port=0))
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+def test_other_names_of_loopback_can_be_listened_at(tmp_path: Path, host: str) -> None:
+    address = free_address(Settings(home=tmp_path, host=host, port=0))
+    assert address.port > 0
+    assert address.loopback
 
 
 def test_nothing_of_the_users_profile_is_left(

@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from deployments.password import password_file, stored_password
 from tasks.registering import register
 from watchkeeper.errors import UserError
 from watchkeeper.people import Account, Origin, name_of
@@ -121,7 +122,11 @@ def point_at_prefect(chosen: Settings) -> str:
     os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_PROFILES_PATH"] = str(home / "profiles.toml")
     os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
-    password = chosen.home / "prefect-auth"
-    if password.exists():
-        os.environ["PREFECT_API_AUTH_STRING"] = password.read_text().strip()
+    password = stored_password(chosen.home)
+    if password is None:
+        raise UserError(
+            f"{password_file(chosen.home)} holds no password that only this account can read: use "
+            "the account that runs `watchkeeper up`, or start that again"
+        )
+    os.environ["PREFECT_API_AUTH_STRING"] = password
     return api

@@ -24,6 +24,7 @@ from deployments.commands.edge import (
     words,
 )
 from deployments.commands.telling import tell_status, tell_triage, triage_json
+from deployments.door_checks import open_doors
 from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Transient, UserError
@@ -198,12 +199,17 @@ def _doctor_key(on: Watch, name: str, reference: str) -> int:
 
 
 def _doctor_prefect() -> int:
+    chosen = settings()
     try:
-        api = point_at_prefect(settings())
+        api = point_at_prefect(chosen)
         with httpx.Client(trust_env=False, timeout=3) as client:
             answered = client.get(f"{api}/health").status_code == httpx.codes.OK
+        problems = open_doors(api, chosen.home) if answered else []
     except (UserError, httpx.HTTPError) as error:
         words.print(f"Prefect: {error}", markup=False)
         return 1
-    words.print(f"Prefect: {'answers' if answered else 'does not answer well'} at {api}")
-    return 0 if answered else 1
+    if not answered:
+        problems = [f"does not answer well at {api}: see prefect-server.log in {chosen.home}"]
+    for problem in problems or [f"answers at {api}, and only who knows the password"]:
+        words.print(f"Prefect: {problem}", markup=False)
+    return len(problems)

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from deployments.catalogue import health_interval_s
 from deployments.commands.edge import settings, words
 from deployments.own_log import log_to_file
-from deployments.server import Server, free_address, sealed_environment, secure
+from deployments.password import password_file
+from deployments.server import Server, for_runs, free_address, sealed_environment, secure
 from deployments.supervisor import STOP_SIGNALS, supervise
 from deployments.systemd import taken_from
 from deployments.tied import end_with_parent
@@ -77,8 +78,9 @@ def up(
             words.print(f"  export WATCHKEEPER_HOME={chosen.home}", markup=False)
             words.print(f"  export WATCHKEEPER_INTEGRATIONS={chosen.integrations}", markup=False)
         words.print(f"the Prefect server will be on {address.ui}; Ctrl-C ends all")
+        words.print(f"its UI asks for the line in {password_file(chosen.home)}", markup=False)
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(for_runs(environment))
         if tied:
             end_with_parent()
         asyncio.run(supervise(watch, server, _line, systemd))

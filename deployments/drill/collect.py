@@ -17,6 +17,7 @@ from deployments.drill.keys import first_key, routing_key
 from deployments.drill.prefect_view import PrefectView
 from deployments.drill.rehearsal import BEFORE
 from deployments.drill.sealing import Witness, find_leaks
+from deployments.password import kept_password, password_file
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import clean
 from watchkeeper.incident import Incident, Milestone
@@ -156,9 +157,11 @@ def _leaks(drill: Drill, witness: Witness) -> Iterable[str]:
     home, folder = drill.world.home, drill.world.folder
     values = {first_key(drill.scenario.integration), routing_key(drill.scenario.integration)}
     values |= {value for path in (folder / "secrets").glob("*.json") for value in _kept(path)}
+    values.add(kept_password(home).partition(":")[2])
     # The stand-in vendors and pagers know the keys: theirs is the far side.
-    known = tuple(
-        world / part for world in (home / "worlds").iterdir() for part in ("secrets", "sandbox")
+    known = (
+        password_file(home),
+        *(world / part for world in (home / "worlds").iterdir() for part in ("secrets", "sandbox")),
     )
     yield from find_leaks(values, home, known, drill.watch.store.close)
     for line in witness.arguments:

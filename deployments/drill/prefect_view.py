@@ -30,13 +30,17 @@ class Start:
 class PrefectView:
     """Reads the server's REST API; it asks for a CSRF token as the UI does."""
 
-    def __init__(self, api: str) -> None:
+    def __init__(self, api: str, password: str) -> None:
+        """`password`: `name:password`, as it stands in the home."""
         # A connection that was kept is closed under us while the server is busy.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(base_url=api, timeout=15, trust_env=False, limits=limits)
-        name = str(uuid4())
-        token = self._get("/csrf-token", client=name)["token"]
-        self._client.headers.update({"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": name})
+        name, _, word = password.partition(":")
+        self._client = httpx.Client(
+            base_url=api, timeout=15, trust_env=False, limits=limits, auth=(name, word)
+        )
+        client = str(uuid4())
+        token = self._get("/csrf-token", client=client)["token"]
+        self._client.headers.update({"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client})
 
     def close(self) -> None:
         self._client.close()

@@ -16,6 +16,7 @@ from deployments.drill.prefect_view import PrefectView
 from deployments.drill.scenario import Duties
 from deployments.drill.surroundings import environment
 from deployments.drill.world import World
+from deployments.password import kept_password
 from watchkeeper.errors import WatchkeeperError
 
 # A machine at a load of twenty takes a minute.
@@ -65,7 +66,7 @@ class Supervisor:
             self.stop()
         api = self._start()
         self.tell(f"  up: {api.removesuffix('/api')}")
-        self._view = PrefectView(api)
+        self._view = PrefectView(api, kept_password(self.home))
         return self._view
 
     def stop(self) -> None:
