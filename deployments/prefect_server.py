@@ -11,12 +11,14 @@ import sys
 
 import uvicorn
 
+from deployments.brief_locks import shorten
 from deployments.door import Address, closed
 
 
 def serve(address: Address) -> None:
     """Until SIGTERM. Its settings are in the environment."""
     os.umask(0o077)
+    shorten()
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
