@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := watchkeeper tasks flows deployments benchmarks tests
 
-.PHONY: install drill test facts check prove prove-system prove-causes prove-variants prove-rotations prove-schedules prove-drills bench up clean lock
+.PHONY: install drill test facts check prove prove-system prove-causes prove-variants prove-rotations prove-schedules prove-drills bench bench-server up clean lock
 .DELETE_ON_ERROR:
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -65,6 +65,10 @@ prove-drills: $(VENV)/.run
 
 bench: $(VENV)/.run
 	$(BIN)/python -m benchmarks.triage
+
+# Prefect's server on SQLite under a burst of calls, as it begins its transactions and as ours does.
+bench-server: $(VENV)/.run
+	$(BIN)/python -m benchmarks.server_load
 
 clean:
 	rm -rf $(VENV) .watchkeeper/drills .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

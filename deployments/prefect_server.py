@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
+from sqlalchemy import Engine, event
 
-from deployments.brief_locks import shorten
 from deployments.door import Address, closed
 
 
-def serve(address: Address) -> None:
-    """Until SIGTERM. Its settings are in the environment."""
+def lock_at_once() -> None:
+    """Every transaction of this process that may write takes SQLite's lock as it begins.
+
+    Prefect begins most of them DEFERRED: two that have read and now want to write refuse each other
+    at once ("database is locked", 503), however long they might wait.
+    """
+
+    @event.listens_for(Engine, "before_cursor_execute", retval=True)
+    def _begin(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+    ) -> tuple[str, Any]:
+        return ("BEGIN IMMEDIATE" if statement == "BEGIN DEFERRED" else statement), parameters
+
+
+def serve(address: Address, *prepare: Callable[[], None]) -> None:
+    """Until SIGTERM. Its settings are in the environment. `prepare`: called before it starts."""
     os.umask(0o077)
-    shorten()
+    for each in prepare:
+        each()
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
@@ -43,4 +60,4 @@ def serve(address: Address) -> None:
 
 if __name__ == "__main__":
     host, port, *public = sys.argv[1:]
-    serve(Address(host, int(port), *public))
+    serve(Address(host, int(port), *public), lock_at_once)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -119,8 +119,16 @@ class Fault:
 class Server:
     """Started, waited for until healthy, and stopped by pid."""
 
-    def __init__(self, settings: Settings, address: Address, environment: Mapping[str, str]):
+    def __init__(
+        self,
+        settings: Settings,
+        address: Address,
+        environment: Mapping[str, str],
+        program: Sequence[str] = ("deployments.prefect_server",),
+    ):
+        """`program`: the module that serves, and its first arguments."""
         self.address = address
+        self._program = program
         self.log = settings.home / "prefect-server.log"
         self._environment = environment
         self._home = settings.home
@@ -130,7 +138,7 @@ class Server:
         """Raises OSError where no process or no log can be made."""
         self.stop()
         public = [self.address.public] if self.address.public else []
-        start = ["deployments.prefect_server", self.address.host, str(self.address.port), *public]
+        start = [*self._program, self.address.host, str(self.address.port), *public]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.tied", *start],
@@ -166,7 +174,7 @@ class Server:
     @property
     def environment(self) -> Mapping[str, str]:
         """What every process that talks to this server needs."""
-        return self._environment
+        return for_runs(self._environment)
 
     @property
     def database(self) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from deployments import brief_locks
 from deployments.door import Address
 from deployments.password import kept_password, password_file, stored_password
 from deployments.server import for_runs, free_address, sealed_environment
@@ -146,26 +145,43 @@ def test_nothing_of_the_users_profile_is_left(
     assert made["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
 
 
-PATIENCE = """
-from sqlalchemy import create_engine, event, text
-from deployments import brief_locks
+LOCKING = """
+import sqlite3, sys
+from sqlalchemy import create_engine, event
+from deployments.prefect_server import lock_at_once
 
-brief_locks.shorten()
-engine = create_engine("sqlite://")
+if sys.argv[2] == "at once":
+    lock_at_once()
+engine = create_engine(f"sqlite:///{sys.argv[1]}")
 
 @event.listens_for(engine, "connect")
 def as_prefect_does(connection, _record):
-    connection.execute("PRAGMA busy_timeout = 60000")
+    connection.isolation_level = None
 
-with engine.connect() as connection:
-    print(connection.execute(text("PRAGMA busy_timeout")).scalar())
+@event.listens_for(engine, "begin")
+def as_prefect_begins(connection):
+    connection.exec_driver_sql("BEGIN DEFERRED")
+
+with engine.begin():
+    with sqlite3.connect(sys.argv[1], timeout=0) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            print("free")
+        except sqlite3.OperationalError as error:
+            print(error)
 """
 
 
-def test_the_server_waits_for_its_own_database_in_seconds() -> None:
-    """Whatever Prefect sets as it connects: a minute's standstill is a drill that fails, and at night
-    a page that comes late."""
+@pytest.mark.parametrize(("how", "found"), [("at once", "database is locked"), ("deferred", "free")])
+def test_the_server_takes_its_databases_lock_as_a_transaction_begins(
+    tmp_path: Path, how: str, found: str
+) -> None:
+    """Two that have read and then write would refuse each other at once, with a 503 to both."""
     done = subprocess.run(
-        [sys.executable, "-c", PATIENCE], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-W", "ignore", "-c", LOCKING, str(tmp_path / "db"), how],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
-    assert int(done.stdout) == brief_locks.BUSY_MS
+    assert done.stdout.strip() == found
