@@ -172,7 +172,9 @@ with engine.begin():
 """
 
 
-@pytest.mark.parametrize(("how", "found"), [("at once", "database is locked"), ("deferred", "free")])
+@pytest.mark.parametrize(
+    ("how", "found"), [("at once", "database is locked"), ("deferred", "free")]
+)
 def test_the_server_takes_its_databases_lock_as_a_transaction_begins(
     tmp_path: Path, how: str, found: str
 ) -> None:
