@@ -165,7 +165,7 @@ def test_up_outlives_its_server_its_database_and_its_runner(tmp_path: Path, far:
         up.says("ready:")
         database = home / "prefect" / "prefect.db"
         _, port = shown(up)
-        os.kill(up.child("prefect server"), signal.SIGKILL)
+        os.kill(up.child("deployments.prefect_server"), signal.SIGKILL)
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             until(lambda: _bound(taken, port), "the port is ours to take")
