@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -26,6 +27,8 @@ from deployments.commands import (
     running,
 )
 from watchkeeper.errors import UserError, WatchkeeperError
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="watchkeeper",
@@ -75,6 +78,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        # A disk, a folder or a right that is missing is the machine's state, not a fault of ours.
+        log.info("ended by the operating system", exc_info=True)
+        sys.stderr.write(f"watchkeeper: {error}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

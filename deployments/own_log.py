@@ -7,6 +7,8 @@ from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from watchkeeper.homes import make_home
+
 MAX_BYTES, KEPT = 5_000_000, 3
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 OURS = ("watchkeeper", "deployments", "tasks", "flows")
@@ -19,7 +21,7 @@ def log_file(home: Path) -> Path:
 def log_to_file(home: Path) -> Callable[[], None]:
     """Our loggers write there from now on; what is returned ends that. A log that cannot be written
     ends nothing."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(home)
     # Opened by the first line: a full disk must not prevent the start.
     handler = RotatingFileHandler(
         log_file(home), maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8", delay=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,6 +33,14 @@ class Settings(BaseSettings):
     at_once: int | None = Field(default=None, ge=1, le=1000)
     observations_kept_days: int = Field(default=90, ge=1, le=36500)
     failpoints: bool = False
+
+    @field_validator("home", "integrations", "runbooks", mode="before")
+    @classmethod
+    def _is_a_path(cls, given: object) -> object:
+        """An empty text would be the folder that the command happens to be called in."""
+        if given == "" or (isinstance(given, str) and "\x00" in given):
+            raise ValueError("a path is wanted; leave the variable out for the usual one")
+        return given
 
     @property
     def sqlite_path(self) -> Path:

@@ -26,6 +26,7 @@ from deployments.systemd import taken_from
 from deployments.tied import end_with_parent
 from tasks.registering import register
 from watchkeeper.errors import StoreUnusable, UserError
+from watchkeeper.homes import make_home
 from watchkeeper.performing.connectors import check_references
 from watchkeeper.performing.dead_mans_switch import check_reference
 from watchkeeper.performing.store_guard import page_at_start
@@ -140,7 +141,7 @@ def _registered(watch: Watch, names: tuple[str, ...]) -> tuple[str, ...]:
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
     """Two supervisors over one home would start every run twice."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(home)
     with (home / "up.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,6 +23,7 @@ from deployments.drill.setup import Setup, filled, merged
 from deployments.drill.shape import status_page_options
 from deployments.drill.surroundings import environment, sealed
 from watchkeeper.credentials.references import open_rotatable
+from watchkeeper.homes import make_home
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
 
@@ -95,7 +96,7 @@ def running_world(
 ) -> Iterator[World]:
     """Start the stand-ins in `folder` and watch them from `home`; end all of them after."""
     wanted = setup or Setup()
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(home)
     for place in (home / "failpoints", folder, folder / "sandbox", folder / "secrets"):
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
     with Processes(folder / "sandbox") as processes:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from watchkeeper.errors import UserError, WatchkeeperError
+from watchkeeper.homes import make_home
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.load import (
     EntryText,
@@ -189,6 +190,6 @@ class Watch:
 def open_watch(settings: Settings | None = None) -> Watch:
     """The watch of this process, from `WATCHKEEPER_*` unless settings are handed in."""
     chosen = settings or Settings()
-    chosen.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(chosen.home)
     keep_ready(chosen.halt_file)
     return Watch(chosen, open_store(chosen.database))
