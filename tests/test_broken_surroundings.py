@@ -41,7 +41,6 @@ EVERYWHERE = [
 ]
 # These need the file of integrations before all else.
 NEED_FILE = [
-    "status",
     "doctor",
     f"triage {NAME}",
     f"verify {NAME}",
@@ -168,6 +167,23 @@ def test_a_file_of_integrations_that_cannot_be_read(
     assert "Traceback" not in said.err
     assert all("mine.yaml" in line for line in said.err.splitlines())
     assert said.err.startswith("watchkeeper: ")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\xe9: 1", b"a: [", b"- 1", None])
+def test_status_says_that_the_file_cannot_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """W20: it tells what it knows besides, and does not say that all is well."""
+    file = folder / "mine.yaml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    monkeypatch.setenv("WATCHKEEPER_INTEGRATIONS", str(file))
+    said = run("status")
+    assert said.code == 1
+    assert "mine.yaml" in said.err
+    assert "Traceback" not in said.err
 
 
 SETTINGS: list[tuple[str, str]] = [
