@@ -157,6 +157,24 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         says="a sweep that never runs",
         planted=("-m", "benchmarks.kills", "--planted"),
     ),
+    "hardships": Campaign(
+        promise="Full disk, damaged databases, stopped clocks and processes, a dead pager: the "
+        "incident closes with whole data, each rung paged at most once, and people are told",
+        argv=("-m", "benchmarks.hardships"),
+        counted=of_line(r"(?P<held>\d+) of (?P<runs>\d+) hardships held"),
+        seed=None,
+        says="a sweep that never runs",
+        planted=("-m", "benchmarks.hardships", "--planted"),
+    ),
+    "second-vendor": Campaign(
+        promise="At a vendor our rules have never seen 98 of 100 causes are right, none falsely "
+        "confirmed",
+        argv=("-m", "benchmarks.second_vendor_score"),
+        counted=of_line(r"(?P<runs>\d+) faults, (?P<held>\d+) right"),
+        seed=None,
+        says="four wrong rules of diagnosis",
+        planted=(*PYTEST, "tests/test_cases.py", "-k", "planted_wrong_rule"),
+    ),
 }
 
 
