@@ -7,16 +7,18 @@ so it is set again from our rows after each deploy, and compared on every sweep.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.exceptions import ObjectNotFound
 
 from watchkeeper.errors import Transient
 from watchkeeper.mitigation.job import PAUSED, RUNNING, Job
+from watchkeeper.performing.side_by_side import one_by_one
 from watchkeeper.performing.watch import Watch
 from watchkeeper.store import jobs
 
+LIMIT_S = 20.0
 IN_THE_UI = "Prefect UI"
 
 
@@ -38,13 +40,17 @@ class Mirror:
         self._shown[job] = paused
 
     async def reflect(self) -> None:
-        """Raises Transient where Prefect cannot be asked: the next sweep tries again."""
+        """Every job; one that Prefect does not know keeps no other from being shown. Raises Transient
+        where Prefect cannot be asked: the next sweep tries again."""
         try:
             async with get_client() as client:
-                for job in self._shown:
-                    await self._reflect(client, job)
-        except (httpx.HTTPError, ObjectNotFound, RuntimeError) as error:
+                shown = one_by_one(self._shown, partial(self._reflect, client), limit_s=LIMIT_S)
+                failed = [one async for one in shown if one.error]
+        except (httpx.HTTPError, RuntimeError) as error:
             raise Transient(f"Prefect's view of jobs: {type(error).__name__}") from None
+        if failed:
+            first = failed[0]
+            raise Transient(f"{first.item} in Prefect's view: {type(first.error).__name__}")
 
     async def _reflect(self, client: PrefectClient, job: str) -> None:
         deployment = await client.read_deployment_by_name(f"sync/{job}")

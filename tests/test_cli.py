@@ -769,6 +769,9 @@ def test_an_incident_is_declared_corrected_and_written_up(
     with watch.store.read() as session:
         (paged,) = pages.of_incident(session, 1)
     assert paged.acknowledged_at is not None
+    assert "is not closed: the gap in locations is open" in refused(
+        "incident", "close", incident, "--reason", "all well"
+    )
 
     (listed,) = well("incident", "list", "--json").data
     shown = well("incident", "show", incident, "--json").data

@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
-from watchkeeper.errors import UserError
+from watchkeeper.errors import StaleFence, UserError
 from watchkeeper.heartbeat import Freshness, Heartbeat, Part, Result
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import PauseJobs
-from watchkeeper.performing import leasing
+from watchkeeper.performing import detecting, leasing, recovering, responding
 from watchkeeper.performing.entries import mind_entries
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.self_check import check_self
@@ -25,7 +25,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.performing.watch_facts import state_of_watch
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, entry_from, load_entry
 from watchkeeper.settings import Settings
-from watchkeeper.store import heartbeats, incidents, jobs, leases, pages
+from watchkeeper.store import gaps, heartbeats, incidents, jobs, leases, locks, pages
 from watchkeeper.store.pages import DeliveryState
 from watchkeeper.watch_state import EntryState
 from watchkeeper.watch_text import doubt_lines
@@ -156,6 +156,42 @@ def test_a_lease_is_set_back_after_a_rename(known: Watch, clock: Clock) -> None:
     swept(known)
     assert (known.settings.reports / f"incident-{incident.id}.md").exists()
     assert known.named == (NEW,)
+
+
+def test_an_incident_of_a_removed_integration_is_closed_by_hand(known: Watch) -> None:
+    """W14: what is in the way is named, gap by gap and lease by lease; once nothing is, it is closed,
+    its responder is fenced off, and the sweep writes its report."""
+    incident = opened(known)
+    with known.store.write() as session:
+        detecting.open_gaps(session, known.integration(NAME), incident, known.now())
+        held = responding.lock_name(incident.id)
+        fence = locks.acquire(session, held, "a run", known.now(), HOUR)
+    assert fence is not None
+    leasing.pause_jobs(
+        known, Duty.unfenced(incident), NAME, PauseJobs(jobs=("asset-sync",), lease=HOUR)
+    )
+    rename(known)
+    with pytest.raises(UserError, match=r"gap in .* is open; .*incident waive INC-1 "):
+        recovering.close_by_hand(known, incident, "ada", "the vendor is gone")
+    with known.store.write() as session:
+        for gap in gaps.of_incident(session, incident.id):
+            gaps.waive(session, gap.id, "ada", "gone", known.now())
+    with pytest.raises(UserError, match=r"asset-sync is still in force; .*lease release"):
+        recovering.close_by_hand(known, incident, "ada", "the vendor is gone")
+    with known.store.write() as session:
+        for lease in leases.active(session):
+            leases.end(session, lease.id, "by hand", known.now())
+    recovering.close_by_hand(known, incident, "ada", "the vendor is gone")
+    with known.store.read() as session:
+        assert incidents.get(session, incident.id).state is State.CLOSED
+        with pytest.raises(StaleFence):
+            locks.check(session, held, fence)
+    assert "closed by hand: the vendor is gone" in told(known, incident)
+    swept(known)
+    assert (known.settings.reports / f"incident-{incident.id}.md").exists()
+    assert known.named == (NEW,)
+    with pytest.raises(UserError, match="is closed already"):
+        recovering.close_by_hand(known, incident, "ada", "again")
 
 
 def test_a_page_that_is_up_needs_its_integration(known: Watch) -> None:

@@ -20,7 +20,7 @@ from deployments.commands.edge import (
 from deployments.commands.telling import tell_markdown
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, State, parse_id
-from watchkeeper.performing import detecting, reporting, stepping
+from watchkeeper.performing import detecting, recovering, reporting, stepping
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.standing import next_step
 from watchkeeper.store import approvals, gaps, incidents, pages
@@ -217,6 +217,14 @@ def waive(incident: IncidentId, resource: str, reason: Why, by: By = None) -> No
         text = f"waived the gap in {resource}: {reason}"
         incidents.note(session, found.id, text, now=on.now(), actor=who)
     words.print(f"INC-{found.id}: the gap in {resource} is waived by {who}")
+
+
+@app.command()
+def close(incident: IncidentId, reason: Why, by: By = None) -> None:
+    """End an incident that holds nothing and whose gaps are filled or waived."""
+    on, found, who = watch(), _found(incident), person(by)
+    recovering.close_by_hand(on, found, who, reason)
+    words.print(f"INC-{found.id} is closed by {who}; the sweep resolves its pages")
 
 
 @app.command()

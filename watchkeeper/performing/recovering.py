@@ -10,10 +10,11 @@ from watchkeeper.gaps import Gap, GapState, Window, plan_windows, settles_at
 from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.paging import resolve_pages
+from watchkeeper.performing.responding import lock_name
 from watchkeeper.performing.walking import compare
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.store import approvals, gaps, incidents, leases, pages
+from watchkeeper.store import approvals, gaps, incidents, leases, locks, pages
 from watchkeeper.verification import Recovery
 
 # After a comparison that was not whole: what it moved must show, and nobody is helped by hurry.
@@ -129,6 +130,46 @@ def _whole(over: tuple[Gap, ...]) -> str:
     if not waived:
         return "data whole, nothing held"
     return f"data whole but for the waived {', '.join(waived)}, nothing held"
+
+
+def close_by_hand(watch: Watch, incident: Incident, by: str, reason: str) -> None:
+    """A person ends the incident, whatever its integration's files say. Its responder is fenced off;
+    the sweep resolves its pages and writes its report.
+
+    Raises UserError naming what is in the way: a gap neither whole nor waived, or a lease in force.
+    """
+    with watch.store.write() as session:
+        name = lock_name(incident.id)
+        # The lock before the incident, as everyone takes them.
+        locks.revoke(session, name, watch.now())
+        found = incidents.get(session, incident.id)
+        if not found.is_open:
+            raise UserError(f"INC-{incident.id} is closed already")
+        behind = [g for g in gaps.of_incident(session, incident.id) if not g.state.over]
+        if behind:
+            waive = (
+                f"watchkeeper incident waive INC-{incident.id} {behind[0].resource} --reason ..."
+            )
+            raise UserError(
+                f"INC-{incident.id} is not closed: the gap in {behind[0].resource} is "
+                f"{behind[0].state}; wait until it is filled, or: {waive}"
+            )
+        held = leases.active(session, incident.id)
+        if held:
+            raise UserError(
+                f"INC-{incident.id} is not closed: {held[0].kind} on {held[0].target} is still in "
+                f"force; give it back: watchkeeper lease release {held[0].id} --reason ..."
+            )
+        now = watch.now()
+        for question in approvals.unanswered(session, incident.id):
+            approvals.withdraw(session, question.id, f"{by} closed the incident", now)
+        text = f"closed by hand: {reason}"
+        incidents.note(session, incident.id, text, now=now, actor=by, milestone=Milestone.CLOSED)
+        for state in LIFE[LIFE.index(found.state) + 1 :]:
+            incidents.move(session, incident.id, state, now)
+
+
+LIFE = tuple(State)
 
 
 def gap_asked_for(

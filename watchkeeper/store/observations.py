@@ -186,6 +186,18 @@ def last_check(session: Session, integration: str, now: datetime) -> datetime | 
     ).first()
 
 
+def checks(session: Session, integration: str) -> tuple[datetime, ...]:
+    """When each health check that is still kept looked, the oldest first."""
+    looked = session.exec(
+        select(ObservationRow.looked_at)
+        .where(ObservationRow.integration == integration)
+        .where(ObservationRow.purpose == Purpose.HEALTH)
+        .distinct()
+        .order_by(col(ObservationRow.looked_at))
+    )
+    return tuple(at for at in looked if at is not None)
+
+
 def last_of_kind(
     session: Session, integration: str, kind: Kind, since: datetime, now: datetime
 ) -> Reading | None:
