@@ -27,6 +27,7 @@ from deployments.commands import (
     running,
 )
 from watchkeeper.errors import UserError, WatchkeeperError
+from watchkeeper.network.proxies import spare_loopback
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ app.add_typer(
 def main() -> None:
     """Exit 0 healthy or done, 1 unhealthy or failed, 2 bad usage or a bad file."""
     os.umask(0o077)
+    os.environ.update(spare_loopback(os.environ))
     try:
         app()
     except UserError as error:

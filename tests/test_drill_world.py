@@ -20,7 +20,7 @@ from deployments.drill.outside import labelled
 from deployments.drill.played import played
 from deployments.drill.scenarios import SCENARIOS
 from deployments.drill.setup import SETTINGS, Setup, filled, merged
-from deployments.drill.surroundings import sealed
+from deployments.drill.surroundings import environment, sealed
 from deployments.drill.world import running_world
 from watchkeeper.performing.key_standing import ends_of
 from watchkeeper.runbook.load import named_integrations
@@ -39,18 +39,27 @@ LIVE = {
     "SLACK_BOT_TOKEN": "xoxb-live",
     "AWS_PROFILE": "live",
     "GOOGLE_APPLICATION_CREDENTIALS": "live.json",
-    "HTTPS_PROXY": "http://proxy:3128",
-    "http_proxy": "http://proxy:3128",
-    "ALL_PROXY": "socks5://proxy",
-    "NO_proxy": "*",
 }
 OURS = {"PATH": "/usr/bin", "HOME": "/root", "LANG": "C.UTF-8", "MY_WATCHKEEPER_NOTE": "kept"}
 
 
 @pytest.mark.parametrize("name", LIVE)
 def test_live_settings_do_not_get_in(name: str) -> None:
-    """Neither settings and keys of the company nor its proxies reach a process of a drill."""
+    """No settings and keys of the company reach a process of a drill."""
     assert sealed({name: LIVE[name]} | OURS) == OURS
+
+
+def test_proxies_are_kept_and_loopback_is_spared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W11: a drill keeps what it is given, and all that it calls is on loopback."""
+    for name, value in (("HTTPS_PROXY", "http://proxy:3128"), ("no_proxy", "corp.example")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    around = environment(tmp_path)
+    assert around["HTTPS_PROXY"] == "http://proxy:3128"
+    for name in ("NO_PROXY", "no_proxy"):
+        assert around[name] == "corp.example,localhost,127.0.0.1,::1"
 
 
 def test_a_scenario_is_laid_over_the_drills_own_overlay(tmp_path: Path) -> None:

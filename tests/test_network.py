@@ -239,7 +239,7 @@ PROXIES = [
         {"https_proxy": f"http://u:{CANARY}@proxy:3128", "ALL_PROXY": CANARY, "NO_PROXY": CANARY},
         ("ALL_PROXY", "NO_PROXY", "https_proxy"),
         DEGRADED,
-        "ALL_PROXY, NO_PROXY, https_proxy set: we ignore it, our service may not",
+        "ALL_PROXY, NO_PROXY, https_proxy set: what is outside goes through it",
     ),
 ]
 

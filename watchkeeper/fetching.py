@@ -1,4 +1,4 @@
-"""One GET to what is not the vendor's API: no credential, no redirects, no proxy, and bounds."""
+"""One GET to what is not the vendor's API: no credential, no redirects, and bounds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from watchkeeper.errors import WatchkeeperError
+from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.authorities import authorities
 from watchkeeper.vendor.bounded import TooLarge, bounded
 from watchkeeper.vendor.failures import kind_of
@@ -53,7 +54,9 @@ async def fetch(
     try:
         async with (
             asyncio.timeout(deadline_s),
-            httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False) as wire,
+            httpx.AsyncHTTPTransport(
+                verify=authorities(), trust_env=False, proxy=proxy_for(url)
+            ) as wire,
         ):
             headers = {"accept": accept, "accept-encoding": "identity"}
             params = None if query is None else {"query": query}

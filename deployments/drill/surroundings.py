@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from watchkeeper.network.proxies import spare_loopback
+
 CLOCKS_S = {
     "health_interval": 12,
     "sync_interval": 25,
@@ -24,14 +26,10 @@ def environment(home: Path) -> dict[str, str]:
         "WATCHKEEPER_FAILPOINTS": "true",
     }
     clocks = {f"WATCHKEEPER_{name.upper()}_S": str(s) for name, s in CLOCKS_S.items()}
-    return sealed(os.environ) | ours | clocks
+    return sealed(os.environ) | spare_loopback(os.environ) | ours | clocks
 
 
 def sealed(environment: Mapping[str, str]) -> dict[str, str]:
     """Live settings are left out by what they are, not by a list of known ones."""
     prefixes = ("WATCHKEEPER_", "PREFECT_", "PD_", "PAGERDUTY_", "SLACK_", "AWS_", "GOOGLE_")
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith(prefixes) and not name.lower().endswith("_proxy")
-    }
+    return {name: value for name, value in environment.items() if not name.startswith(prefixes)}

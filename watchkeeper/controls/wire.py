@@ -1,4 +1,4 @@
-"""One call to a service of ours: bounded in time and size, no redirects, no proxy, and its token
+"""One call to a service of ours: bounded in time and size, no redirects, and its token
 in one header and nowhere else."""
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import httpx
 
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, Permanent, Transient, WatchkeeperError
+from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.authorities import authorities
 from watchkeeper.vendor.bounded import TooLarge, bounded
 from watchkeeper.vendor.failures import WORDS, Kind, kind_of
@@ -57,7 +58,9 @@ async def _exchanged(wire: Wire, method: str, body: bytes | None, token: Secret 
     try:
         async with (
             asyncio.timeout(wire.deadline_s),
-            httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False) as transport,
+            httpx.AsyncHTTPTransport(
+                verify=authorities(), trust_env=False, proxy=proxy_for(wire.url)
+            ) as transport,
         ):
             request = _request(wire.url, method, body, token, sent)
             reply = await transport.handle_async_request(request)

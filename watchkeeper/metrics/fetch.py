@@ -30,7 +30,7 @@ class Fetch(Protocol):
 async def fetch_page(
     url: str, *, accept: str, query: str | None = None, deadline_s: float = DEADLINE_S
 ) -> Page:
-    """A Fetch with no credential, no redirects, no proxy."""
+    """A Fetch with no credential, no redirects."""
     got = await fetch(url, deadline_s, LARGEST, accept=accept, query=query)
     return Page(None if got.fault else got.status, got.raw, got.fault, got.latency_s)
 

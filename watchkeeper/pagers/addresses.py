@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from watchkeeper.network.proxies import on_loopback
 from watchkeeper.pagers import PagerRefused
-
-
-def on_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_address(kind: str, url: str, *, sandbox: bool) -> None:
@@ -34,12 +25,3 @@ def check_address(kind: str, url: str, *, sandbox: bool) -> None:
         raise PagerRefused(f"{kind}: a sandbox stays on loopback, and its address is elsewhere")
     if kind == "webhook" and parts.scheme.lower() != "https":
         raise PagerRefused(f"{kind}: its address must begin with https://")
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address outside; none stands before loopback."""
-    host = urlsplit(url).hostname or ""
-    if on_loopback(url) or proxy_bypass(host):
-        return None
-    named = getproxies()
-    return named.get(urlsplit(url).scheme) or named.get("all")

@@ -21,8 +21,9 @@ from typing import Any
 import httpx
 
 from watchkeeper.errors import WatchkeeperError
+from watchkeeper.network.proxies import proxy_for
 from watchkeeper.pagers import Page, PagerRefused, PagerUnavailable, PagerUnknown
-from watchkeeper.pagers.addresses import check_address, proxy_for
+from watchkeeper.pagers.addresses import check_address
 from watchkeeper.vendor.authorities import authorities
 
 WITHIN_S = 15.0

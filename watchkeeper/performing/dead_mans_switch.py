@@ -26,7 +26,7 @@ import httpx
 from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Permanent, Transient, UserError, WatchkeeperError
 from watchkeeper.heartbeat import Part, Result
-from watchkeeper.pagers.addresses import proxy_for
+from watchkeeper.network.proxies import proxy_for
 from watchkeeper.performing.watch import Watch
 from watchkeeper.settings import Settings
 from watchkeeper.store import heartbeats

@@ -17,7 +17,7 @@ import httpx
 
 from watchkeeper.evidence import Reading
 from watchkeeper.network.clocks import clock_readings
-from watchkeeper.network.proxies import proxies_set, proxy_reading
+from watchkeeper.network.proxies import proxies_set, proxy_for, proxy_reading
 from watchkeeper.network.split import Resolve, split_way, system_addresses
 from watchkeeper.network.stage_readings import network_reading, stage_readings
 from watchkeeper.network.stages import Place
@@ -49,14 +49,17 @@ async def network_readings(
         _way(watch, watched, deadline_s, resolve, trusted),
         _control(watch, watched, deadline_s, trusted),
     )
-    return (*way, proxy_reading(proxies_set(os.environ), watch.now()), control)
+    stands = proxy_for(watched.base_url) is not None
+    proxy = proxy_reading(proxies_set(os.environ), watch.now(), stands=stands)
+    return (*way, proxy, control)
 
 
 async def _way(
     watch: Watch, watched: Watched, deadline_s: float, resolve: Resolve, trust: ssl.SSLContext
 ) -> tuple[Reading, ...]:
     at, slow_s = watch.now(), watched.runbook.thresholds.connect_slow.total_seconds()
-    place = Place.of(watched.base_url)
+    # Where a proxy stands between, the way is the way to it.
+    place = Place.of(proxy_for(watched.base_url) or watched.base_url)
     if place is None:
         why = "base_url names no host and port"
         return (network_reading("dns", "DNS of base_url", at, unknown=True, detail=why),)
@@ -97,7 +100,9 @@ async def _ask(
     bare = httpx.URL(url).copy_with(userinfo=b"")
     async with (
         asyncio.timeout(deadline_s),
-        httpx.AsyncClient(trust_env=False, verify=trust, timeout=deadline_s) as client,
+        httpx.AsyncClient(
+            trust_env=False, verify=trust, timeout=deadline_s, proxy=proxy_for(url)
+        ) as client,
         client.stream("GET", bare, headers=HEADERS) as reply,
     ):
         return reply.status_code, _skew_s(reply.headers, now())

@@ -12,6 +12,7 @@ import httpx
 from watchkeeper.credentials.reading import KeyReader
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, WatchkeeperError
+from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.bounded import TooLarge, bounded
 from watchkeeper.vendor.failures import WORDS, CallFailed, Kind, kind_of
 from watchkeeper.vendor.guard import Bounds, Guard
@@ -51,7 +52,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._guard, self._gate, self._key = guard, gate, key
         self._purpose, self._bounds = purpose, bounds
-        self._wires = Wires()
+        self._wires = Wires(proxy_for(guard.base_url))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._guard.check_origin(request.url)

@@ -17,7 +17,8 @@ class Wires:
     first call wait, which a deadline then ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: str | None = None) -> None:
+        self._proxy = proxy
         self._made: list[httpx.AsyncHTTPTransport] = []
         self._idle: list[httpx.AsyncHTTPTransport] = []
 
@@ -36,6 +37,6 @@ class Wires:
             await wire.aclose()
 
     def _new(self) -> httpx.AsyncHTTPTransport:
-        wire = httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False)
+        wire = httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False, proxy=self._proxy)
         self._made.append(wire)
         return wire
