@@ -588,7 +588,8 @@ def test_the_vendor_gets_no_request_and_the_control_one_without_a_key(
     found = asyncio.run(run())
     assert (found["control"].outcome, found["control"].status) == (OK, 302)
     assert found["control"].target == "control 127.0.0.1"
-    assert found["proxy"].outcome is DEGRADED
+    assert found["proxy"].outcome is OK
+    assert "not used for the vendor's address" in found["proxy"].detail
     assert "HTTP_PROXY" in found["proxy"].detail
     assert CANARY not in repr(found)
 
