@@ -45,32 +45,33 @@ STATUSES: list[tuple[int, type[WatchkeeperError] | None]] = [
     (422, BadRequest),
     (425, Unavailable),
     (429, Throttled),
-    (451, Rejected),
+    (451, Forbidden),
     (500, Unavailable),
     (501, Rejected),
     (502, Unavailable),
     (503, Unavailable),
     (504, Unavailable),
     (505, Rejected),
-    (599, Rejected),
+    *((status, Unavailable) for status in (*range(520, 528), 529, 530, 598, 599, 555)),
+    (511, Rejected),
     (999, Rejected),
 ]
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 def test_classification(status: int, kind: type[WatchkeeperError] | None) -> None:
-    """Transient or permanent by a list of what is transient: all else is asked once."""
+    """D12: transient or permanent, and an unknown 5xx is as transient as a known one."""
     if kind is None:
         raise_for(reply(status), "workorders")
         return
     with pytest.raises(kind) as caught:
         raise_for(reply(status), "workorders")
     assert type(caught.value) is kind
-    again = status in (408, 425, 429, 500, 502, 503, 504)
+    again = kind in (Unavailable, Throttled)
     assert isinstance(caught.value, Transient if again else Permanent)
 
 
-@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520, 522, 599])
 def test_a_write_that_broke_may_have_been_done(status: int) -> None:
     """A 502 tells nothing of what stood behind the gateway."""
     with pytest.raises(Ambiguous):
@@ -148,7 +149,7 @@ BAD_JSON = {
     "html": b"<html></html>",
     "empty": b"",
     "utf-16": '{"a": 1}'.encode("utf-16"),
-    "bom": b"\xef\xbb\xbf{}",
+    "bom inside": b"{}\xef\xbb\xbf",
     "not utf-8": b'{"a": "\xff"}',
     "digits": b"[" + b"9" * 5000 + b"]",
     "large": b" " * (8 * 1024 * 1024) + b"{}",
@@ -172,6 +173,7 @@ GOOD_JSON = [
     (b'{"a": "cut \\ud83d"}', '{"a":"cut \\ud83d"}'),
     (b'{"a": "\\ud83d\\ude00"}', '{"a":"\U0001f600"}'),
     (b'{"a": "\\u0000"}', '{"a":"\\u0000"}'),
+    (b"\xef\xbb\xbf{}", "{}"),
     (b"12345678901234567890", "12345678901234567890"),
     (b"[" * 64 + b"]" * 64, "[" * 64 + "]" * 64),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from making import HOUR, MINUTE, NAME, RUNBOOK, T0, changed, other_key, runbook, seen
+from making import HOUR, MINUTE, NAME, RUNBOOK, T0, changed, contrast, other_key, runbook, seen
 from test_cli import home, refused, well
 
 from watchkeeper.backtesting import Change, Said, compare, decided, judged, replay
@@ -34,7 +34,9 @@ Look = tuple[int | None, Evidence]
 def milder(cause: str, severity: int) -> Runbook:
     """The real runbook, but one cause is not as grave."""
     rules = [
-        rule.model_copy(update={"severity": severity}) if rule.cause == cause else rule
+        rule.model_copy(update={"severity": severity, "severity_when_total": severity})
+        if rule.cause == cause
+        else rule
         for rule in runbook().causes
     ]
     return changed(causes=tuple(rules))
@@ -49,7 +51,8 @@ def looks(*evidence: Evidence, incident: int | None = 7) -> list[Look]:
     return [(incident, replace(e, at=T0 + n * MINUTE)) for n, e in enumerate(evidence)]
 
 
-REFUSED, SURE, DOWN, WELL = seen(401), seen(401, other_key(200)), seen(503), seen(200)
+REFUSED, DOWN, WELL = seen(401), seen(503), seen(200)
+SURE = seen(401, other_key(200), contrast("again", 401))
 SLOW = seen(200, latency_s=8.0, outcome=Outcome.DEGRADED)
 
 
@@ -90,7 +93,7 @@ ORDER: list[tuple[str, Iterable[Evidence], Evidence]] = [
 )
 def test_which_look_speaks_for_an_incident(given: Iterable[Evidence], speaks: Evidence) -> None:
     """In whatever order they come."""
-    assert judged(BLURRED, FEW) == Said(None, "inconclusive", 2)
+    assert judged(BLURRED, FEW) == Said(None, "inconclusive", 1)
     nothing = Said("nothing", "likely", 4)
     for order in (list(given), list(reversed(list(given)))):
         (change,) = compare(looks(*order), {7: nothing}, FEW)
@@ -196,7 +199,7 @@ def file_of(tmp_path: Path, **cause: Any) -> Path:
 def test_a_runbook_file_is_tried_on_the_past(watch: Watch, tmp_path: Path) -> None:
     """Against the rules that are in force; looks of before the time that was asked are left out."""
     number = past_incident(watch, REFUSED, SURE)
-    milder = file_of(tmp_path, severity=3)
+    milder = file_of(tmp_path, severity=3, severity_when_total=3)
     found = backtest(watch, NAME, milder)
     (change,) = found.changes
     assert (change.incident, change.would_be.severity, change.looks) == (number, 3, 2)
@@ -221,7 +224,7 @@ def test_without_a_file_it_is_what_was_decided_then(watch: Watch) -> None:
 OVERRIDES = """\
     overrides:
       causes:
-        api_key_expired: {severity: 2}
+        api_key_expired: {severity: 2, severity_when_total: 2}
 """
 
 
@@ -230,7 +233,9 @@ def test_the_integrations_own_overrides_hold_for_any_file(watch: Watch, tmp_path
     with watch.settings.integrations.open("a") as file:
         file.write(OVERRIDES)
     past_incident(watch, SURE)
-    assert backtest(watch, runbook=file_of(tmp_path, severity=3)).changes == ()
+    assert (
+        backtest(watch, runbook=file_of(tmp_path, severity=3, severity_when_total=3)).changes == ()
+    )
 
 
 def test_what_the_health_check_saw_belongs_to_the_incident(watch: Watch, watched: Watched) -> None:
@@ -267,7 +272,9 @@ def test_the_command_shows_a_diff(home: Path, watch: Watch, tmp_path: Path) -> N
     past_incident(watch, REFUSED, SURE)
     with watch.store.write() as session:
         observations.keep(session, replace(WELL, at=T0 - timedelta(days=1)))
-    said = well("backtest", "--runbook", str(file_of(tmp_path, severity=3))).err.splitlines()
+    said = well(
+        "backtest", "--runbook", str(file_of(tmp_path, severity=3, severity_when_total=3))
+    ).err.splitlines()
     assert said[:3] == [
         f"INC-1 {NAME} (2 looks)",
         f"- {EXPIRED} confirmed SEV-1",
@@ -277,7 +284,9 @@ def test_the_command_shows_a_diff(home: Path, watch: Watch, tmp_path: Path) -> N
     assert well("backtest", "--integration", NAME).err == (
         "0 of 1 incidents change; 3 looks replayed\n"
     )
-    data = well("backtest", "--json", "--runbook", str(file_of(tmp_path, severity=2))).data
+    data = well(
+        "backtest", "--json", "--runbook", str(file_of(tmp_path, severity=2, severity_when_total=2))
+    ).data
     (change,) = data.pop("changes")
     assert data == {"looks": 3, "incidents": 1, "too_old": 0}
     assert (change["incident"], change["would_be"]["severity"]) == (1, 2)

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from deployments.drill.cases.case import Case, Found
+from deployments.drill.cases.every import CASES
 from deployments.drill.cases.lab import OVERLAY, Lab
 from deployments.drill.cases.run import as_json, run_cases
-from deployments.drill.cases.table import CASES, MISLEADING, SINGLE
+from deployments.drill.cases.table import MISLEADING, SINGLE
 from deployments.drill.cases.variants import variants
 from watchkeeper.evidence import Evidence
 from watchkeeper.runbook.causes import CauseRule

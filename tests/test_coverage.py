@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deployments.drill.cases.case import Case
-from deployments.drill.cases.table import CASES
+from deployments.drill.cases.every import CASES
 from deployments.drill.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parent.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from making import (
     status_page,
 )
 
+from watchkeeper.answer import Answer, Speaker
 from watchkeeper.diagnosis import Diagnosis, Verdict, diagnose
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.signs import SIGNS, sign_named
@@ -49,12 +51,68 @@ def volume(total: float, outcome: Outcome = OK) -> Reading:
     return measured(Kind.VOLUME, "total", outcome, value=total, bound=100)
 
 
+JSON_401: dict[str, Any] = {
+    "answer": Answer.REFUSED,
+    "speaker": Speaker.API,
+    "signature": "401 application/json",
+}
+JSON_503: dict[str, Any] = {"answer": Answer.SERVER_ERROR, "speaker": Speaker.API}
+OUTAGE = (contrast("no_key", 503), *again(503), *WAY_OK)
+BEFORE = measured(Kind.HISTORY, "service", OK)
+
+
+def alike() -> tuple[Reading, ...]:
+    """A made-up key and none are refused with the very words that ours is."""
+    return tuple(contrast(varies, 401, **JSON_401) for varies in ("no_key", "made_up_key"))
+
+
+def only(name: str, status: int, **more: Any) -> Evidence:
+    """One endpoint answers otherwise, the others well."""
+    others = tuple(endpoint(n) for n in ENDPOINTS if n != name)
+    return Evidence(integration="x@test", at=T0, readings=(*others, endpoint(name, status, **more)))
+
+
+def behind(evidence: Evidence) -> Evidence:
+    """The same, seen through a gateway of ours."""
+    return replace(evidence, behind_gateway=True)
+
+
 # The six rows of the source's table, each with and without the check that confirms it, the rows of
 # its severity table and error handling that are not in it, and what the same symptoms can mean.
 ROWS = [
     (
         "401 on all, another key is let in",
-        seen(401, other_key(200)),
+        seen(401, other_key(200), *again(401)),
+        "api_key_expired",
+        1,
+        CONFIRMED,
+    ),
+    ("401 on all, not asked again", seen(401, other_key(200)), "api_key_expired", 1, LIKELY),
+    (
+        "D7: every key and none is refused alike",
+        seen(401, *alike(), **JSON_401),
+        "vendor_auth_down",
+        1,
+        LIKELY,
+    ),
+    (
+        "D7: refused alike, and the page is red",
+        seen(401, *alike(), status_page(DOWN), **JSON_401),
+        "vendor_auth_down",
+        1,
+        CONFIRMED,
+    ),
+    (
+        "D7: refused alike, a new key too",
+        seen(401, *alike(), other_key(401), **JSON_401),
+        "vendor_auth_down",
+        1,
+        LIKELY,
+    ),
+    ("D7: 401 and a red page", seen(401, status_page(DOWN)), "vendor_auth_down", 1, LIKELY),
+    (
+        "D7: a red page, and another key is let in",
+        seen(401, status_page(DOWN), other_key(200), *again(401)),
         "api_key_expired",
         1,
         CONFIRMED,
@@ -95,11 +153,148 @@ ROWS = [
     ("401 on the critical one", seen({"workorders": 401}), "key_lacks_scope", 2, LIKELY),
     (
         "403 on one, every time",
-        seen({"assets": 403}, *again(403, 403, of="assets")),
+        seen({"assets": 403}, *again(403, 403, of="assets"), contrast("no_key", 401, "assets")),
         "key_lacks_scope",
         4,
         CONFIRMED,
     ),
+    (
+        "403 on one, without a key too",
+        seen({"assets": 403}, *again(403, 403, of="assets"), contrast("no_key", 403, "assets")),
+        "key_lacks_scope",
+        4,
+        LIKELY,
+    ),
+    (
+        "D6: a firewall's page on one",
+        only("assets", 403, answer=Answer.SHUT_OUT, speaker=Speaker.EDGE),
+        "access_denied",
+        4,
+        LIKELY,
+    ),
+    (
+        "D6: a firewall's page on all",
+        seen(403, answer=Answer.SHUT_OUT, speaker=Speaker.EDGE),
+        "access_denied",
+        1,
+        LIKELY,
+    ),
+    ("D9: 407 on all", seen(407), "network_issue", 1, LIKELY),
+    ("D9: 511 on all", seen(511), "network_issue", 1, LIKELY),
+    (
+        "D9: a login on all",
+        seen(302, answer=Answer.INTERCEPTED),
+        "answered_by_another",
+        1,
+        LIKELY,
+    ),
+    (
+        "D9: the same login elsewhere too",
+        seen(302, network("control", DOWN, fault="intercepted"), answer=Answer.INTERCEPTED),
+        "answered_by_another",
+        1,
+        CONFIRMED,
+    ),
+    (
+        "D9: a login on one is a moved path",
+        only("assets", 302, answer=Answer.INTERCEPTED),
+        "api_path_changed",
+        4,
+        LIKELY,
+    ),
+    (
+        "D5: a spent budget as 403 on all",
+        seen(403, answer=Answer.THROTTLED, outcome=DEGRADED),
+        "rate_limit_exceeded",
+        2,
+        LIKELY,
+    ),
+    ("D12: 522 on all", seen(522), "vendor_outage", 1, LIKELY),
+    (
+        "D3: our gateway fails, the vendor answers",
+        behind(seen(502, contrast("direct", 401), contrast("no_key", 502), *again(502))),
+        "gateway_fault",
+        1,
+        CONFIRMED,
+    ),
+    (
+        "D3: one list fails at our gateway",
+        behind(seen({"assets": 502}, contrast("direct", 401, "assets"))),
+        "gateway_fault",
+        4,
+        LIKELY,
+    ),
+    (
+        "D3: nothing answers at our gateway",
+        behind(seen("refused", contrast("direct", 401), contrast("no_key", "refused"))),
+        "gateway_fault",
+        1,
+        LIKELY,
+    ),
+    (
+        "D3: behind a gateway, and nothing direct was asked",
+        behind(seen(503, *OUTAGE, status_page(DOWN), **JSON_503)),
+        "vendor_outage",
+        1,
+        LIKELY,
+    ),
+    (
+        "D3: behind a gateway, and it fails directly too",
+        behind(seen(503, *OUTAGE, contrast("direct", 503), status_page(DOWN), **JSON_503)),
+        "vendor_outage",
+        1,
+        CONFIRMED,
+    ),
+    (
+        "D3: the gateway lets us through without a key",
+        behind(seen(503, contrast("direct", 401), contrast("no_key", 401), status_page(DOWN))),
+        "vendor_outage",
+        1,
+        LIKELY,
+    ),
+    (
+        "D2: 401 on all, announced maintenance",
+        seen(401, status_page(DEGRADED, "maintenance")),
+        "api_key_expired",
+        1,
+        LIKELY,
+    ),
+    (
+        "D10: 403 on one, announced maintenance",
+        seen({"assets": 403}, status_page(DEGRADED, "maintenance")),
+        "key_lacks_scope",
+        4,
+        LIKELY,
+    ),
+    (
+        "D10: our names do not resolve, announced maintenance",
+        seen("dns", status_page(DEGRADED, "maintenance")),
+        "dns_failure",
+        1,
+        LIKELY,
+    ),
+    (
+        "D10: time-outs in announced maintenance",
+        seen("timeout", *WAY_OK, status_page(DEGRADED, "maintenance")),
+        "vendor_maintenance",
+        3,
+        CONFIRMED,
+    ),
+    (
+        "D10: what maintenance does not explain leads",
+        seen({"users": 403, "assets": 503}, status_page(DEGRADED, "maintenance")),
+        "key_lacks_scope",
+        3,
+        LIKELY,
+    ),
+    (
+        "D8: 400 on all",
+        seen(400),
+        "api_contract_changed",
+        1,
+        LIKELY,
+    ),
+    ("a status that means nothing", seen(999), None, 1, Verdict.INCONCLUSIVE),
     ("403 on all", seen(403), "access_denied", 1, LIKELY),
     (
         "the service is on another key",
@@ -114,7 +309,7 @@ ROWS = [
     ),
     (
         "5xx on all, the status page says so",
-        seen(503, status_page(DOWN)),
+        seen(503, *again(503), status_page(DOWN)),
         "vendor_outage",
         1,
         CONFIRMED,
@@ -128,10 +323,17 @@ ROWS = [
     ),
     (
         "5xx for anybody, and our network is well",
-        seen(503, contrast("no_key", 503), *WAY_OK),
+        seen(503, *OUTAGE, **JSON_503),
         "vendor_outage",
         1,
         CONFIRMED,
+    ),
+    (
+        "5xx for anybody, and somebody's page",
+        seen(503, *OUTAGE, speaker=Speaker.EDGE),
+        "vendor_outage",
+        1,
+        LIKELY,
     ),
     ("5xx on all, of several kinds", seen(KINDS_OF_5XX), "vendor_outage", 1, LIKELY),
     (
@@ -201,7 +403,7 @@ ROWS = [
         "200 with an error in it",
         seen(200, outcome=DOWN, fault="error_body"),
         "api_contract_changed",
-        2,
+        1,
         LIKELY,
     ),
     (
@@ -251,7 +453,30 @@ ROWS = [
         1,
         CONFIRMED,
     ),
-    ("our service is gone", seen(200, service("refused")), "service_crash", 1, CONFIRMED),
+    ("our service is gone", seen(200, service("refused"), BEFORE), "service_crash", 1, CONFIRMED),
+    (
+        "D11: a port where nothing ever answered",
+        seen(200, service("refused")),
+        "service_crash",
+        1,
+        LIKELY,
+    ),
+    ("D11: it hangs", seen(200, service("timeout"), BEFORE), "service_crash", 1, LIKELY),
+    (
+        "D11: it hangs, and nothing runs",
+        seen(200, service("timeout"), measured(Kind.RUNTIME, "pods", DOWN, fault="not_running")),
+        "service_crash",
+        1,
+        CONFIRMED,
+    ),
+    (
+        "D11: a typo in its host",
+        seen(200, service("dns"), BEFORE),
+        "service_not_reached",
+        2,
+        LIKELY,
+    ),
+    ("D11: TLS fails there", seen(200, service("tls")), "service_not_reached", 2, LIKELY),
     (
         "our service is gone, the vendor too",
         seen(503, service("refused")),

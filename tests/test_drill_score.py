@@ -13,7 +13,7 @@ from making import T0
 from sqlmodel import Session
 
 from deployments.drill.cases.case import Case
-from deployments.drill.cases.table import CASES
+from deployments.drill.cases.every import CASES
 from deployments.drill.coverage import NO_DRILL, Covered, coverage, says
 from deployments.drill.drill import Drill
 from deployments.drill.expects import Outside

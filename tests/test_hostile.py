@@ -232,6 +232,9 @@ def test_a_key_in_escapes_is_not_told(maintainx: Runbook) -> None:
     assert is_harmless(str(raised.value))
     health = next(p for p in load_runbook(TWINMIND).probes if p.expect.json_path)
     told = judge(health, reply_of(Hostile("", 200, (), body)), T0, 5.0).detail
+    assert "bad key" in told and is_harmless(told)
+    beside = f'{{"id": 7, "status": "{HIDDEN}"}}'.encode()
+    told = judge(health, reply_of(Hostile("", 200, (), beside)), T0, 5.0).detail
     assert told.startswith("status is") and is_harmless(told)
     service = read_health(read_json(Fetched(503, body, None, None, 0.1)))
     assert is_harmless(health_reading("service", service, T0).detail)

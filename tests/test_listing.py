@@ -156,7 +156,10 @@ def test_records_without_a_time_belong_to_every_window(walk: Walk) -> None:
 
 
 NO_LIST: dict[str, tuple[bytes, type[WatchkeeperError]]] = {
-    "error body": (http({"error": "Invalid token"}), BadBody),
+    "error body": (http({"error": "boom"}), BadBody),
+    "refused in a 200": (http({"error": "Invalid token"}), KeyRefused),
+    "throttled in a 200": (http({"error": "rate limit exceeded"}), Throttled),
+    "an error beside the list": (http({"workOrders": [], "errors": [{"message": "x"}]}), BadBody),
     "401": (http({"error": "Invalid token"}, 401), KeyRefused),
     "404": (http({"error": "Not Found."}, 404), NotFound),
     "redirect": (http(b"", 302, {"Location": "/login"}), Redirected),

@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 import pytest
 from conftest import INTEGRATIONS, Clock
-from making import HOUR, MINUTE, NAME, T0, seen, status_page
+from making import HOUR, MINUTE, NAME, T0, runbook, seen, status_page
 from test_cli import ME, home, refused, run, state, well
 
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
+from watchkeeper.diagnosis import diagnose
 from watchkeeper.errors import UserError
-from watchkeeper.evidence import Outcome, Reading
+from watchkeeper.evidence import MAINTENANCE, Outcome, Reading
 from watchkeeper.incident import Incident, Milestone
 from watchkeeper.maintenance import Maintenance, is_announced, muted, waiting_since
 from watchkeeper.performing import paging
@@ -98,9 +99,10 @@ def test_the_ladders_clock_stands_still_in_a_window(
 
 
 WORDS = [
-    (replace(status_page(Outcome.DEGRADED), fault="maintenance"), True),
+    (status_page(Outcome.DEGRADED, MAINTENANCE), True),
     (replace(status_page(Outcome.DEGRADED), detail="maintenance: API until 10:00Z"), False),
-    (replace(seen().readings[0], fault="maintenance"), False),
+    (replace(status_page(Outcome.DEGRADED), detail="API: degraded"), False),
+    (replace(seen().readings[0], fault=MAINTENANCE), False),
     (None, False),
 ]
 
@@ -280,27 +282,54 @@ def test_the_vendors_own_maintenance_counts_while_it_is_believed(
     watch: Watch, alarm: Incident, clock: Clock, sim: httpx.Client
 ) -> None:
     """By what the status page last said, and for no longer than somebody reads it."""
-    page = replace(status_page(Outcome.DEGRADED), fault="maintenance", at=clock.at)
-    with watch.store.write() as session:
-        observations.keep(session, replace(seen(503, page), at=clock.at), alarm.id)
+    announce(watch, alarm, clock, 503)
     swept(watch)
-    assert told(watch, alarm, "nobody is paged: the vendor has announced maintenance") == 1
     clock.advance(BELIEVED)
     swept(watch)
+    assert quiet_now(watch, NAME) == "the vendor has announced maintenance"
     assert rungs(sim, alarm) == []
     clock.advance(SECOND)
-    swept(watch)
-    assert rungs(sim, alarm) == [1]
+    assert quiet_now(watch, NAME) is None
 
 
-def test_a_page_that_no_longer_announces_ends_the_silence(watch: Watch, clock: Clock) -> None:
-    """The newest word counts; what is told of it by whoever just read it counts at once."""
-    for number, fault in enumerate(("maintenance", None)):
-        page = replace(status_page(Outcome.OK), fault=fault, at=clock.advance(MINUTE))
-        with watch.store.write() as session:
-            observations.keep(session, replace(seen(200, page), at=clock.at))
-        assert (quiet_now(watch, NAME) is None) is bool(number)
-    assert quiet_now(watch, NAME, announced=True) is not None
+def announce(
+    watch: Watch,
+    alarm: Incident,
+    clock: Clock,
+    said: int | dict[str, int],
+    fault: str | None = MAINTENANCE,
+) -> None:
+    """The page tells of maintenance, or of none, while the endpoints answer so."""
+    page = replace(status_page(Outcome.DEGRADED, fault), at=clock.at)
+    evidence = replace(seen(said, page), at=clock.at)
+    with watch.store.write() as session:
+        observations.keep(session, evidence, alarm.id)
+        found = diagnose(evidence, runbook())
+        incidents.add_diagnosis(session, alarm.id, found, clock.at, "health")
+
+
+@pytest.mark.parametrize("said", [401, {"assets": 403}, {"assets": 403, "users": 503}, 999])
+def test_maintenance_mutes_nothing_that_it_does_not_explain(
+    watch: Watch, alarm: Incident, clock: Clock, said: int | dict[str, int]
+) -> None:
+    """D2 D10: a refused key in the vendor's maintenance is a refused key: people are called."""
+    announce(watch, alarm, clock, said)
+    assert quiet_now(watch, NAME) is None
+    announce(watch, alarm, clock, 503)
+    assert quiet_now(watch, NAME) is not None
+
+
+def test_a_page_that_no_longer_announces_ends_the_silence(
+    watch: Watch, alarm: Incident, clock: Clock
+) -> None:
+    """D2: the newest word of the page counts."""
+    announce(watch, alarm, clock, 503)
+    assert quiet_now(watch, NAME) is not None
+    clock.advance(MINUTE)
+    page = replace(status_page(Outcome.OK), at=clock.at)
+    with watch.store.write() as session:
+        observations.keep(session, replace(seen(503, page), at=clock.at), alarm.id)
+    assert quiet_now(watch, NAME) is None
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -315,11 +344,11 @@ def test_a_window_is_planned_shown_and_ended(home: Path) -> None:
     assert (now["integration"], now["holds"], now["why"]) == (NAME, True, "new [proxy]")
     assert (later["integration"], later["holds"], later["by"]) == (None, False, "bob")
     assert "[proxy]" in well("maintenance", "list").err
-    assert f"nobody is paged: maintenance by {ME} until" in well("status").err
-    (entry,) = well("status", "--json").data["integrations"]
+    assert f"nobody is paged: maintenance by {ME} until" in run("status").err
+    (entry,) = run("status", "--json").data["integrations"]
     assert entry["quiet"].endswith("new [proxy]")
     assert "window 1 is over" in well("maintenance", "end", "1").err
-    assert well("status", "--json").data["integrations"][0]["quiet"] is None
+    assert run("status", "--json").data["integrations"][0]["quiet"] is None
 
 
 REFUSED = [

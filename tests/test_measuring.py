@@ -208,7 +208,7 @@ SILENCES = {
         "the metrics page gave no answer (protocol)",
     ),
     "compressed": (
-        http(page(1, 1), headers={"Content-Encoding": "gzip"}),
+        http(b"\x0b\x02\x80\xff\x00", headers={"Content-Encoding": "br"}),
         "encoded",
         "the metrics page gave no answer (encoded)",
     ),

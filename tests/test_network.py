@@ -507,7 +507,7 @@ def test_an_expired_certificate_says_so(watch: Watch) -> None:
     ca, ended = authority(), datetime(2020, 5, 1, tzinfo=UTC)
     leaf = ca.issue_cert("127.0.0.1", not_before=ended - timedelta(days=9), not_after=ended)
     reading = shaken(watch, presenting(leaf), trusting(ca))
-    assert (reading.outcome, reading.fault) == (DOWN, "certificate")
+    assert (reading.outcome, reading.fault) == (DOWN, "expired")
     assert reading.detail.startswith("expired by our clock: ")
     assert reading.detail.endswith("valid 2020-04-22 to 2020-05-01")
 

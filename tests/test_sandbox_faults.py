@@ -64,6 +64,8 @@ REFUSALS: list[tuple[Raw, int, int, int]] = [
     ({"kind": "auth_down", "status": 503}, 503, 503, 503),
     ({"kind": "forbidden", **HERE}, 403, 200, 401),
     ({"kind": "outage", **HERE}, 503, 200, 503),
+    ({"kind": "answers", "status": 420, "headers": {"Retry-After": "9"}, **HERE}, 420, 200, 420),
+    ({"kind": "encoded", "declared": "utf-8", **HERE}, 200, 200, 401),
     ({"kind": "html", **HERE}, 200, 200, 200),
     ({"kind": "html", "status": 502}, 502, 502, 502),
     ({"kind": "redirected", **HERE}, 302, 200, 302),

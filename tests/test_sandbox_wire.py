@@ -165,6 +165,7 @@ def test_it_counts_the_connections_that_it_took(wire: Started) -> None:
         "mode": "refuse",
         "delay_s": 0,
         "connect_delay_s": 0,
+        "status": 502,
         "accepted": before + 2,
     }
 

@@ -354,7 +354,7 @@ def test_no_more_is_read_than_settings_need() -> None:
         service.answers["GET"] = http(b'{"model": "' + b" " * MAX_BYTES + b'"}')
         with pytest.raises(Permanent, match="larger"):
             await settings.read(("model",))
-        service.answers["GET"] = http(HELD, headers={"content-encoding": "gzip"})
+        service.answers["GET"] = http(b"\x0b\x02\x80\xff", headers={"content-encoding": "br"})
         with pytest.raises(Permanent, match="compressed"):
             await settings.read(("model",))
 

@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import StatementError
 from sqlmodel import Session, SQLModel, select
 
+from watchkeeper.answer import Answer, Speaker
 from watchkeeper.diagnosis import Verdict, diagnose
 from watchkeeper.errors import StaleFence, Transient, UserError
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
@@ -755,6 +756,8 @@ def odd_reading(**more: Any) -> Reading:
         "unit": "%",
         "signature": "200 json 5f",
         "of": "workorders",
+        "answer": Answer.THROTTLED,
+        "speaker": Speaker.EDGE,
     }
     return Reading(**{**given, **more})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from watchkeeper.runbook.people import Checklist
 from watchkeeper.runbook.probes import Probe
 from watchkeeper.store import observations
 from watchkeeper.told import Told
+from watchkeeper.triage_markdown import triage_markdown
 
 HOSTILE = "[red]x[/] [link=http://evil.example]y[/link] :bomb: \x1b[2J\x1b]0;t\x07 \u202e\r\n\x9b1m"
 AROUND = (
@@ -94,7 +96,7 @@ def test_the_answer_comes_first() -> None:
     lines = shown(USUAL).splitlines()
     assert lines[0] == f"{NAME} at 2026-03-02 09:00:00Z · likely: api_key_expired"
     assert lines[1] == "4 of 4 endpoints: the API key has expired or was revoked"
-    assert lines[2].startswith("SEV-1 (critical: workorders): ")
+    assert lines[2].startswith("SEV-1 (no endpoint answers well): ")
     assert lines[3].startswith("impact: 4 of 4 endpoints fail; nothing new for workorder-sync, ")
     assert lines[4] == "since 08:55:00Z, 5 min ago: INC-7, open"
     assert lines[5] == f"next: watchkeeper mitigate {NAME}"
@@ -104,8 +106,8 @@ def test_a_usual_case_is_little_more_than_a_screen() -> None:
     """What is seen, what is meant and what to do fit on one; what was ruled out, where every other
     cause of the runbook is named, and the links come below."""
     lines = shown(USUAL).splitlines()
-    assert next(n for n, line in enumerate(lines) if line.startswith("ruled out")) <= 42
-    assert len(lines) <= 64
+    assert next(n for n, line in enumerate(lines) if line.startswith("ruled out")) <= 43
+    assert len(lines) <= 65
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
@@ -179,16 +181,42 @@ def test_colours_are_for_terminals() -> None:
 # --- JSON ---------------------------------------------------------------------------------------
 
 
+def test_what_could_not_be_asked_comes_first() -> None:
+    """In words, in Markdown and in JSON: a verdict rests on nothing that was not asked."""
+    page = replace(status_page(Outcome.UNKNOWN, "timeout"), status=None, target="status page")
+    unasked = replace(contrast("other_key", "no_turn"), outcome=Outcome.UNKNOWN)
+    found = told(seen(401, page, unasked, service("dns")))
+    said = (
+        "not checked: status page (timeout), our service (its name does not resolve), "
+        "contrast other key (no turn in our budget)"
+    )
+    assert shown(found).splitlines()[0] == said
+    assert triage_markdown(found).startswith(f"**{said}**")
+    asked = triage_json(found)
+    assert next(iter(asked)) == "not_checked"
+    assert asked["not_checked"][0] == {"what": "status page", "why": "timeout"}
+    assert triage_json(told(seen(401)))["not_checked"] == []
+
+
 def test_json_holds_all_that_the_words_do() -> None:
     found = triage_json(USUAL)
     assert set(found) == {
-        *("integration", "at", "verdict", "cause", "severity", "because", "evidence"),
+        *(
+            "not_checked",
+            "integration",
+            "at",
+            "verdict",
+            "cause",
+            "severity",
+            "because",
+            "evidence",
+        ),
         *("counter_evidence", "ruled_out", "probes", "mitigations"),
         *("causes", "unexplained", "next", "links"),
     }
     (first, *_) = found["causes"]
     assert (first["cause"], first["verdict"], first["severity"]) == ("api_key_expired", "likely", 1)
-    assert first["severity_because"] == "critical: workorders"
+    assert first["severity_because"] == "no endpoint answers well"
     assert found["next"][0] == f"watchkeeper mitigate {NAME}"
     assert found["links"][0]["title"] == "API keys"
 

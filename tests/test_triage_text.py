@@ -119,7 +119,7 @@ def test_the_answer_of_a_failure() -> None:
     found = told(EXPIRED)
     assert headline(found) == "likely: api_key_expired"
     assert severity_line(found) == (
-        "SEV-1 (critical: workorders): The whole integration has failed; no work order goes "
+        "SEV-1 (no endpoint answers well): The whole integration has failed; no work order goes "
         "through; act within 15 min"
     )
     assert since_line(found) == ""
@@ -231,20 +231,21 @@ def test_every_next_step_in_order() -> None:
         OPEN,
         f"watchkeeper key offer {NAME}",
         rule.check,
-        "it would be confirmed by: other key accepted",
+        "it would be confirmed by: other key accepted and fails each time",
         "Say so",
     )
 
 
 def test_what_is_proven_needs_no_proof() -> None:
-    found = told(seen(401, contrast("other_key", 200)))
+    found = told(seen(401, contrast("other_key", 200), contrast("again", 401)))
     assert found.diagnosis.verdict is Verdict.CONFIRMED
     assert len(checks(found)) == 1
 
 
 def test_each_way_to_prove_it() -> None:
     assert checks(told(seen(503)))[1] == (
-        "it would be confirmed by: vendor status down, or fails without key and control answers"
+        "it would be confirmed by: vendor status down and fails each time, or "
+        "fails without key and fails each time and errors are the vendors and control answers"
     )
 
 

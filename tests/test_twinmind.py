@@ -51,7 +51,13 @@ def volume(total: float) -> Reading:
 
 
 ROWS = [
-    ("all fail, its page says so", seen(503, status_page(DOWN)), "vendor_outage", 1, CONFIRMED),
+    (
+        "all fail, its page says so",
+        seen(503, contrast("again", 503, of="health"), status_page(DOWN)),
+        "vendor_outage",
+        1,
+        CONFIRMED,
+    ),
     (
         "every transcription fails, the API answers",
         seen(200, metric("transcription_errors")),
@@ -155,7 +161,7 @@ ROWS = [
     ("401 on all", seen(401), "api_key_expired", 1, LIKELY),
     (
         "401 on all, another key is let in",
-        seen(401, contrast("second_key", 200, of="me")),
+        seen(401, contrast("second_key", 200, of="me"), contrast("again", 401, of="me")),
         "api_key_expired",
         1,
         CONFIRMED,
@@ -172,7 +178,13 @@ ROWS = [
         1,
         CONFIRMED,
     ),
-    ("our pods are gone", seen(200, service("refused")), "service_crash", 1, CONFIRMED),
+    (
+        "our pods are gone",
+        seen(200, service("refused"), measured(Kind.HISTORY, "service")),
+        "service_crash",
+        1,
+        CONFIRMED,
+    ),
     ("time-outs are counted", seen(200, metric("timeouts")), "occasional_timeouts", 4, LIKELY),
     (
         "a time-out now and then",

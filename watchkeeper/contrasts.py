@@ -10,20 +10,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from watchkeeper.evidence import Evidence, Reading
+from watchkeeper.evidence import Evidence, Outcome, Reading
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.probes import ContrastProbe
-from watchkeeper.signs.answers import Answer, failing, those
+from watchkeeper.signs.answers import WELL, Answer, answer_of, failing, those
 from watchkeeper.signs.ours import service_sick
 
 # How often an endpoint is asked again, by how it answered at first. What failed: half of the
 # requests failing is then seen 15 times of 16. What was well: did it begin to fail meanwhile? What
 # was silent: each time may last until the deadline.
 AGAIN_FAILED, AGAIN_WELL, AGAIN_SILENT = 4, 3, 2
+# A critical one that was well may only have been lucky.
+AGAIN_CRITICAL = 5
 # What can prove something comes first: a small budget has turns for the first few only.
 KEYS = ("other_key", "second_key", "no_key", "made_up_key")
 _REFUSALS = (Answer.REFUSED, Answer.FORBIDDEN)
-_BROKEN = (Answer.SERVER_ERROR, Answer.SILENT, Answer.PAGE)
+_BROKEN = (
+    *(Answer.SERVER_ERROR, Answer.SILENT, Answer.PAGE),
+    *(Answer.SHUT_OUT, Answer.INTERCEPTED, Answer.STRANGE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +40,23 @@ class Contrast:
     of: str = ""
 
 
-def worth_asking(evidence: Evidence, runbook: Runbook) -> tuple[Contrast, ...]:
-    """The most telling first; no more than the budget allows."""
-    if those(evidence, Answer.THROTTLED) or not (failing(evidence) or service_sick(evidence).holds):
+def worth_asking(
+    evidence: Evidence, runbook: Runbook, restless: frozenset[str] = frozenset()
+) -> tuple[Contrast, ...]:
+    """The most telling first; no more than the budget allows. `restless`: endpoints that failed in
+    a check of the last minutes: one good answer of theirs may be luck."""
+    if those(evidence, Answer.THROTTLED):
+        return ()
+    if not (failing(evidence) or service_sick(evidence).holds or restless):
         return ()
     offered: dict[str, ContrastProbe] = {probe.varies: probe for probe in runbook.contrast_probes}
-    return tuple(islice(_wanted(evidence, offered), runbook.thresholds.contrast_requests))
+    wanted = _wanted(evidence, offered, restless)
+    return tuple(islice(wanted, runbook.thresholds.contrast_requests))
 
 
-def _wanted(evidence: Evidence, offered: dict[str, ContrastProbe]) -> Iterator[Contrast]:
+def _wanted(
+    evidence: Evidence, offered: dict[str, ContrastProbe], restless: frozenset[str]
+) -> Iterator[Contrast]:
     refused, broken = those(evidence, *_REFUSALS), those(evidence, *_BROKEN)
     missing = those(evidence, Answer.MISSING)
     if refused:
@@ -51,23 +64,33 @@ def _wanted(evidence: Evidence, offered: dict[str, ContrastProbe]) -> Iterator[C
         target = _worst(refused)
         yield from (Contrast(v, target.target, target.probe) for v in KEYS if v in offered)
     elif broken and "no_key" in offered:
-        target = _worst(broken)
+        target = _at(broken, offered)
         yield Contrast("no_key", target.target, target.probe)
-    if broken and (direct := offered.get("direct")) and direct.path:
-        yield Contrast("direct", direct.path)
+    if broken and "direct" in offered:
+        # The same path, so that the way there is all that differs.
+        target = _at(broken, offered)
+        yield Contrast("direct", target.target, target.probe)
     if missing and "description" in offered:
         yield from (Contrast("description", r.target, r.probe) for r in missing)
     if "again" in offered:
-        yield from _again(_worth_again(evidence, bool(refused or broken)))
+        yield from _again(_worth_again(evidence, bool(refused or broken), restless))
 
 
-def _worth_again(evidence: Evidence, wavers: bool) -> tuple[Reading, ...]:
+def _at(broken: tuple[Reading, ...], offered: dict[str, ContrastProbe]) -> Reading:
+    """The endpoint that the direct probe names, where it fails; else the worst that does."""
+    named = offered["direct"].path if "direct" in offered else None
+    return next((r for r in broken if r.target == named), _worst(broken))
+
+
+def _worth_again(evidence: Evidence, wavers: bool, restless: frozenset[str]) -> tuple[Reading, ...]:
     """`wavers`: what was seen can come and go, so all are asked again."""
     if wavers:
         return evidence.endpoints
     if failing(evidence):
         # A wrong answer stays wrong; but did it begin while we looked, and is it everywhere by now?
         return tuple(r for r in evidence.endpoints if r.succeeded)
+    if restless:
+        return tuple(r for r in evidence.endpoints if r.probe in restless or r.critical)
     # Our service is unwell and the vendor answers us: do we see what it sees?
     return tuple(r for r in evidence.endpoints if r.critical)
 
@@ -75,9 +98,10 @@ def _worth_again(evidence: Evidence, wavers: bool) -> tuple[Reading, ...]:
 def _again(readings: tuple[Reading, ...]) -> Iterator[Contrast]:
     """Round by round, what fails first, so that a small budget still asks each of them once."""
     ordered = sorted(readings, key=lambda r: (r.succeeded, r.probe))
-    for turn in range(AGAIN_FAILED):
+    for turn in range(AGAIN_CRITICAL):
         for reading in ordered:
-            most = AGAIN_WELL if reading.succeeded else AGAIN_FAILED
+            well = AGAIN_CRITICAL if reading.critical else AGAIN_WELL
+            most = well if reading.succeeded else AGAIN_FAILED
             if turn < (most if reading.answered else AGAIN_SILENT):
                 yield Contrast("again", reading.target, reading.probe)
 
@@ -85,17 +109,37 @@ def _again(readings: tuple[Reading, ...]) -> Iterator[Contrast]:
 def as_of_last(
     endpoints: tuple[Reading, ...], contrasts: tuple[Reading, ...]
 ) -> tuple[Reading, ...]:
-    """The endpoints, with the last word of those that were well at first and failed every time
-    after: the trouble began while we looked."""
+    """The endpoints by all of their answers: one that failed when it was asked again fails, though
+    the first answer was a good one. That was luck, or the trouble began while we looked."""
     return tuple(_last_word(first, contrasts) for first in endpoints)
 
 
 def _last_word(first: Reading, contrasts: tuple[Reading, ...]) -> Reading:
-    later = [r for r in contrasts if r.probe == "again" and r.of == first.probe]
-    if not later or not first.succeeded or any(r.succeeded for r in later):
+    later = [
+        r
+        for r in contrasts
+        if r.probe == "again" and r.of == first.probe and r.outcome is not Outcome.UNKNOWN
+    ]
+    bad = [r for r in later if _kind(r) not in WELL]
+    if _kind(first) not in WELL or not bad:
         return first
-    last = max(later, key=lambda r: (r.at, r.latency_s))
-    return replace(last, probe=first.probe, kind=first.kind, of=first.of)
+    # Some that our own repeats may have caused: too many requests, or too little time left for them.
+    ever_after = first.succeeded and len(bad) == len(later)
+    counted = bad if ever_after else [r for r in bad if not _may_be_ours(r)]
+    if not counted:
+        return first
+    last = max(counted, key=lambda r: (r.at, r.latency_s))
+    said = f"{len(bad)} of {len(later) + 1} requests failed"
+    detail = f"{last.detail}; {said}" if last.detail else said
+    return replace(last, probe=first.probe, kind=first.kind, of=first.of, detail=detail)
+
+
+def _may_be_ours(reading: Reading) -> bool:
+    return _kind(reading) is Answer.THROTTLED or reading.fault == "timeout"
+
+
+def _kind(reading: Reading) -> Answer:
+    return answer_of(reading, float("inf"))
 
 
 def _worst(readings: tuple[Reading, ...]) -> Reading:

@@ -14,7 +14,7 @@ from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.runbook.causes import CauseRule
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.signs import Finding, sign_named
-from watchkeeper.signs.answers import Answer, answer_of, failing
+from watchkeeper.signs.answers import WELL, Answer, answer_of, failing, those
 
 
 class Verdict(StrEnum):
@@ -35,6 +35,8 @@ class Cause:
     because: str
     evidence: tuple[str, ...]
     counter_evidence: tuple[str, ...]
+    # The vendor has announced it.
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class RuledOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The answer of a triage: causes ranked, worst and surest first; what was ruled out and why;
-    what no cause explains."""
+    """The answer of a triage: causes ranked, worst and surest first, and what was announced last;
+    what was ruled out and why; what no cause explains."""
 
     integration: str
     verdict: Verdict
@@ -54,6 +56,8 @@ class Diagnosis:
     ruled_out: tuple[RuledOut, ...]
     because: str
     unexplained: tuple[str, ...] = ()
+    # No endpoint answers well, now or when asked again.
+    total: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -68,13 +72,23 @@ class Diagnosis:
         return self.causes[0].cause if self.causes else None
 
     @property
+    def planned(self) -> bool:
+        """All that is wrong was announced by the vendor."""
+        return bool(self.causes) and not self.unexplained and all(c.planned for c in self.causes)
+
+    @property
     def severity(self) -> int | None:
         if self.healthy:
             return None
-        unexplained = [UNEXPLAINED_SEVERITY] if self.unexplained or not self.causes else []
+        open_ends = [TOTAL_SEVERITY if self.total and not self.causes else UNEXPLAINED_SEVERITY]
+        unexplained = open_ends if self.unexplained or not self.causes else []
         return min([*(cause.severity for cause in self.causes), *unexplained])
 
 
+# Whatever the cause: when nothing answers well, the whole integration has failed.
+TOTAL_SEVERITY = 1
+# Of these an endpoint may be said to work no more. Who is throttled will be let in again.
+_BROKEN = tuple(a for a in Answer if a not in WELL | {Answer.THROTTLED})
 # Something fails and no row explains it: people look within the hour.
 UNEXPLAINED_SEVERITY = 2
 
@@ -91,7 +105,7 @@ def diagnose(evidence: Evidence, runbook: Runbook) -> Diagnosis:
             explained.update(seen.supports)
         else:
             ruled_out.append(RuledOut(rule.cause, look.why_not(rule, seen, excluded)))
-    causes.sort(key=lambda c: (c.severity, c.verdict is not Verdict.CONFIRMED))
+    causes.sort(key=lambda c: (c.planned, c.severity, c.verdict is not Verdict.CONFIRMED))
     unexplained = _unexplained(look.evidence, explained)
     verdict, because = _overall(causes, unexplained, look.evidence)
     return Diagnosis(
@@ -101,6 +115,7 @@ def diagnose(evidence: Evidence, runbook: Runbook) -> Diagnosis:
         ruled_out=tuple(ruled_out),
         because=because,
         unexplained=tuple(r.says() for r in unexplained),
+        total=look.total(),
     )
 
 
@@ -146,6 +161,7 @@ class _Look:
             because=self.because(rule, seen),
             evidence=tuple(r.says() for r in supports),
             counter_evidence=tuple(r.says() for r in _once(against, but=supports)),
+            planned=rule.planned,
         )
 
     def because(self, rule: CauseRule, seen: Finding) -> str:
@@ -161,13 +177,28 @@ class _Look:
         hit = {r for r in seen.supports if r.kind is Kind.ENDPOINT}
         mildest = min((self._badness(r) for r in hit), default=2)
         hurt = [r for r in endpoints if r in hit or self._badness(r) > mildest]
-        if rule.severity_when_total is not None and hit and len(hurt) == len(endpoints):
-            return rule.severity_when_total, "no endpoint answers well"
+        if hit and (len(hurt) == len(endpoints) or self.total()):
+            level = self._when_total(rule)
+            if level is not None:
+                return level, "no endpoint answers well"
         milder = rule.severity_when_not_critical
         if milder is not None and hit and not any(r.critical for r in hurt):
             return milder, f"nothing critical is concerned: {_names(hurt)}"
         critical = [r for r in hurt if r.critical]
         return rule.severity, f"critical: {_names(critical)}" if critical else rule.likely_cause
+
+    def total(self) -> bool:
+        """Nothing works, whatever the causes: no endpoint answers well, now or when asked again."""
+        broken = those(self.evidence, *_BROKEN)
+        in_between = (
+            self.sign("answers_in_between").holds or self.sign("key_accepted_in_between").holds
+        )
+        return bool(broken) and len(broken) == len(self.evidence.endpoints) and not in_between
+
+    def _when_total(self, rule: CauseRule) -> int | None:
+        if rule.severity_when_total is not None or rule.planned:
+            return rule.severity_when_total
+        return TOTAL_SEVERITY if self.total() else None
 
     def _badness(self, reading: Reading) -> int:
         kind = answer_of(reading, self.evidence.slow.total_seconds())

@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from watchkeeper.answer import Answer, Speaker
+
 
 class Kind(StrEnum):
     """What was asked. The probe names of each kind are those listed beside it."""
@@ -68,6 +70,9 @@ class Reading:
     signature: str = ""
     # The endpoint that a contrast varies.
     of: str = ""
+    # What the answer is by all of it, and who gave it; None: to be read from the status alone.
+    answer: Answer | None = None
+    speaker: Speaker | None = None
 
     def __hash__(self) -> int:
         """Of what tells readings of one look apart: a diagnosis asks for it thousands of times."""
@@ -116,6 +121,8 @@ class Evidence:
     # What the runbook says of the vendor, and reading an answer needs.
     slow: timedelta = timedelta(seconds=5)
     tells_missing_key: bool = False
+    # Something of ours, such as a gateway, stands between us and the vendor's own address.
+    behind_gateway: bool = False
 
     @cached_property
     def endpoints(self) -> tuple[Reading, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from watchkeeper.errors import WatchkeeperError
 from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.authorities import authorities
 from watchkeeper.vendor.bounded import TooLarge, bounded
+from watchkeeper.vendor.encoding import TooLargeInside, decoded
 from watchkeeper.vendor.failures import kind_of
 from watchkeeper.vendor.reply import http_date
 from watchkeeper.vendor.strict_json import loads
@@ -25,7 +27,7 @@ MAX_BYTES = 2 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What came: a status, the bytes and their JSON value, or the kind of fault. `date`: the other
-    side's clock, where it told."""
+    side's clock, where it told. `headers`: names in lower case."""
 
     status: int | None
     raw: bytes
@@ -33,6 +35,7 @@ class Fetched:
     fault: str | None
     latency_s: float
     date: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def fetch(
@@ -64,12 +67,13 @@ async def fetch(
             reply = await wire.handle_async_request(request)
             status = reply.status_code
             try:
-                if reply.headers.get("content-encoding", "identity").strip().lower() != "identity":
+                sent = await bounded(reply.aiter_raw(), max_bytes)
+                raw, foreign = decoded(sent, reply.headers.get("content-encoding", ""), max_bytes)
+                if foreign is not None:
                     return failed("encoded")
-                raw = await bounded(reply.aiter_raw(), max_bytes)
             finally:
                 await reply.aclose()
-    except TooLarge:
+    except (TooLarge, TooLargeInside):
         return failed("too_large")
     except (TimeoutError, httpx.TransportError, OSError, UnicodeError) as error:
         return failed(kind_of(error))
@@ -77,7 +81,8 @@ async def fetch(
         # No such address can be: a port of 99999 comes out of the loop as a group.
         return failed("unreachable")
     date = http_date(reply.headers.get("date", ""))
-    return Fetched(status, raw, None, None, time.monotonic() - began, date)
+    took_s = time.monotonic() - began
+    return Fetched(status, raw, None, None, took_s, date, dict(reply.headers.items()))
 
 
 async def fetch_json(url: str, deadline_s: float = DEADLINE_S) -> Fetched:

@@ -69,6 +69,8 @@ class Incident:
     recovered_at: datetime | None
     settles_at: datetime | None
     closed_at: datetime | None
+    # All that is wrong was announced by the vendor: nobody is woken for it.
+    planned: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -33,16 +33,17 @@ class Maintenance:
         return f"maintenance by {self.by} until {self.until:%Y-%m-%d %H:%M}Z: {self.why}"
 
 
-def muted(windows: Iterable[Maintenance], announced: bool, now: datetime) -> str | None:
+def muted(windows: Iterable[Maintenance], planned: bool, now: datetime) -> str | None:
     """Why nobody is paged now, or None where people are.
 
-    `windows` are those of the integration. Incidents and gaps are opened all the same: what is
+    `windows` are those of the integration. `planned`: the vendor has announced all that is wrong,
+    and its announcement holds still. Incidents and gaps are opened all the same: what is
     broken in a window may still be broken after it, and is paged for then.
     """
     holding = [window for window in windows if window.holds(now)]
     if holding:
         return max(holding, key=lambda window: window.over_at).says()
-    return "the vendor has announced maintenance" if announced else None
+    return "the vendor has announced maintenance" if planned else None
 
 
 def waiting_since(windows: Iterable[Maintenance], paged_at: datetime, now: datetime) -> datetime:
@@ -53,5 +54,5 @@ def waiting_since(windows: Iterable[Maintenance], paged_at: datetime, now: datet
 
 
 def is_announced(reading: Reading | None) -> bool:
-    """The vendor's status page speaks of maintenance."""
+    """The vendor's status page speaks of maintenance for now."""
     return reading is not None and reading.kind is Kind.STATUS_PAGE and reading.fault == MAINTENANCE

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from watchkeeper.diagnosis import Verdict
 from watchkeeper.evidence import Kind, Outcome
 from watchkeeper.incident import State
+from watchkeeper.signs import sign_named
 from watchkeeper.told import Told
 
 
@@ -56,10 +57,16 @@ def checks(told: Told) -> tuple[str, ...]:
     rule, leading = told.rule, told.diagnosis.leading
     if rule is None or leading is None:
         return ()
-    ways = [" and ".join(map(_sign_words, way)) for way in rule.ways]
+    open_ends = (tuple(s for s in way if not _holds(told, s)) for way in rule.ways)
+    ways = list(dict.fromkeys(" and ".join(map(_sign_words, way)) for way in open_ends))
     unproven = leading.verdict is Verdict.LIKELY and ways
     proof = (f"it would be confirmed by: {', or '.join(ways)}",) if unproven else ()
     return (rule.check, *proof)
+
+
+def _holds(told: Told, sign: str) -> bool:
+    """What is seen already need not be told as missing."""
+    return sign_named(sign)(told.evidence).holds is True
 
 
 def next_steps(told: Told) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from watchkeeper.triage_text import (
     first_minutes,
     headline,
     links,
+    not_checked_line,
     other_causes,
     plain,
     ruled_out,
@@ -41,6 +42,8 @@ def triage_markdown(told: Told) -> str:
 
 
 def _answer(told: Told) -> Iterator[str]:
+    if unasked := not_checked_line(told):
+        yield f"**{escape(unasked)}**"
     yield f"## {escape(told.name)} is {escape(headline(told))}"
     yield escape(told.diagnosis.because)
     if severity := severity_line(told):

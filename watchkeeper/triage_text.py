@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from watchkeeper.diagnosis import Diagnosis
+from watchkeeper.not_checked import not_checked
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.model import Runbook
 from watchkeeper.runbook.people import Link, Support
@@ -22,6 +23,12 @@ def headline(told: Told) -> str:
     """`likely: api_key_expired`."""
     cause = told.diagnosis.cause
     return f"{told.diagnosis.verdict}: {cause}" if cause else str(told.diagnosis.verdict)
+
+
+def not_checked_line(told: Told) -> str:
+    """`not checked: status page (timeout), users (no turn in our budget)`; empty where all was."""
+    found = ", ".join(str(one) for one in not_checked(told.evidence))
+    return f"not checked: {found}" if found else ""
 
 
 def severity_word(told: Told, level: int | None = None) -> str:

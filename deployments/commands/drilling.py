@@ -56,7 +56,7 @@ def _list() -> None:
 
 def _say_coverage() -> None:
     """Of the shipped runbooks' causes: which are rehearsed, and which are only diagnosed."""
-    from deployments.drill.cases.table import CASES
+    from deployments.drill.cases.every import CASES
     from deployments.drill.coverage import coverage, says
     from deployments.drill.scenarios import SCENARIOS
     from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook

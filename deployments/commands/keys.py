@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from deployments.commands.edge import IntegrationName, print_json, watch, words
+from watchkeeper.answer import REFUSALS
 from watchkeeper.credentials.protocols import RotatableStore
 from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.secret import Secret, clean
@@ -19,6 +20,7 @@ from watchkeeper.errors import Refused, Transient, UserError, WatchkeeperError
 from watchkeeper.performing import key_test
 from watchkeeper.performing.connectors import keys_of
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.signs.answers import answer_of
 from watchkeeper.vendor.guard import Guard
 
 app = typer.Typer(no_args_is_help=True)
@@ -35,7 +37,7 @@ def offer(
     store, secret = keys_of(on, watched), _typed(watched)
     # Before it is stored: there are stores that make a first key current at once.
     test = asyncio.run(key_test.test_key(on, watched, secret))
-    refused = [r for r in test.readings if r.status in (401, 403)]
+    refused = [r for r in test.readings if answer_of(r, float("inf")) in REFUSALS]
     if refused:
         mark = secret.fingerprint
         raise UserError(f"the vendor refuses {mark} ({refused[0].says()}): it was not kept")

@@ -63,7 +63,7 @@ def rehearse(
 
 def _chosen(names: Sequence[str], runbook: Path | None, drawn: bool) -> list[Case]:
     from deployments.drill.cases.any_vendor import cases_of
-    from deployments.drill.cases.table import CASES
+    from deployments.drill.cases.every import CASES
     from watchkeeper.runbook.load import load_runbook
 
     if runbook is not None:

@@ -13,6 +13,7 @@ from deployments.commands.edge import words
 from deployments.commands.telling_triage import answer, matrix, pages, proof
 from watchkeeper.evidence import Reading
 from watchkeeper.next_steps import next_steps
+from watchkeeper.not_checked import not_checked
 from watchkeeper.told import Told
 from watchkeeper.triage_text import links
 from watchkeeper.watch_state import WatchState
@@ -23,6 +24,7 @@ def triage_json(told: Told) -> dict[str, Any]:
     """The answer of `triage --json`."""
     diagnosis, leading = told.diagnosis, told.diagnosis.leading
     return {
+        "not_checked": [asdict(one) for one in not_checked(told.evidence)],
         "integration": told.name,
         "at": told.evidence.at.isoformat(),
         "verdict": diagnosis.verdict.value,

@@ -24,6 +24,7 @@ from watchkeeper.triage_text import (
     first_minutes,
     headline,
     links,
+    not_checked_line,
     other_causes,
     plain,
     ruled_out,
@@ -50,6 +51,8 @@ MOST_FOR, MOST_AGAINST, MOST_RULED_OUT, MOST_LINKS = 6, 4, 12, 4
 def answer(told: Told) -> Iterator[Text]:
     """What to know at 3 a.m.; each is one line that a terminal may wrap and a person may copy."""
     diagnosis = told.diagnosis
+    if unasked := not_checked_line(told):
+        yield Text(plain(unasked), "yellow")
     first = Text(f"{told.name} at {told.evidence.at:%Y-%m-%d %H:%M:%S}Z · ")
     first.append(headline(told), _VERDICT_COLOUR[diagnosis.verdict])
     yield first

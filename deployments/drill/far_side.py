@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from deployments.drill.scenario import Scenario
+from deployments.drill.scenario import HUNG, Scenario
 from deployments.drill.world import World
 from watchkeeper.errors import WatchkeeperError
 
@@ -70,7 +70,8 @@ class FarSide:
 
     def _say(self, state: str) -> None:
         component = self.world.played.page_component
-        self._put(f"{self.world.status_page}/_sim/status", {component: state})
+        told = {"broken": "hang"} if state == HUNG else {component: state, "broken": None}
+        self._put(f"{self.world.status_page}/_sim/status", told)
 
     def _wires(self, behaviour: dict[str, Any]) -> None:
         for control in self.world.wires:

@@ -31,6 +31,10 @@ class Duties:
         return asdict(self)
 
 
+# As a `status_page`: it answers nobody.
+HUNG = "hung"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What begins it: `faults` at the vendor, `wire` on the way to it and to everybody else,

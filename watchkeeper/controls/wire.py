@@ -16,6 +16,7 @@ from watchkeeper.errors import Ambiguous, Permanent, Transient, WatchkeeperError
 from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.authorities import authorities
 from watchkeeper.vendor.bounded import TooLarge, bounded
+from watchkeeper.vendor.encoding import TooLargeInside, decoded
 from watchkeeper.vendor.failures import WORDS, Kind, kind_of
 
 MAX_BYTES = 256 * 1024
@@ -92,12 +93,13 @@ def _request(
 
 
 async def _body(wire: Wire, reply: httpx.Response, token: Secret | None) -> bytes:
-    if reply.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise Permanent(f"settings {wire.where}: {WORDS['encoded']}")
     try:
-        raw = await bounded(cast(AsyncIterable[bytes], reply.stream), MAX_BYTES)
-    except TooLarge:
+        sent = await bounded(cast(AsyncIterable[bytes], reply.stream), MAX_BYTES)
+        raw, foreign = decoded(sent, reply.headers.get("content-encoding", ""), MAX_BYTES)
+    except (TooLarge, TooLargeInside):
         raise Permanent(f"settings {wire.where}: {WORDS['too_large']}") from None
+    if foreign is not None:
+        raise Permanent(f"settings {wire.where}: the answer is compressed ({foreign})")
     return raw if token is None else raw.replace(token.reveal().encode(), MASK)
 
 

@@ -38,12 +38,17 @@ async def _connected(address: str, port: int, ends: float) -> socket.socket:
     return sock
 
 
+# OpenSSL: not yet valid, and no longer.
+OUT_OF_DATE = frozenset({9, 10})
+
+
 def fault_of(error: OSError | ValueError) -> Fault:
     """Judge an error of a connection or a handshake by its type."""
     if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "certificate"
+        # Its own, and out of date: the vendor has not renewed it, or a clock is wrong.
+        return "expired" if error.verify_code in OUT_OF_DATE else "certificate"
     if isinstance(error, ssl.SSLError | ValueError):
         return "tls"
     if isinstance(error, ConnectionRefusedError):

@@ -8,7 +8,9 @@ from typing import Literal
 
 import httpx
 
-Fault = Literal["timeout", "dns", "refused", "unreachable", "reset", "tls", "certificate"]
+Fault = Literal[
+    "timeout", "dns", "refused", "unreachable", "reset", "tls", "certificate", "expired"
+]
 _PORTS = {"http": 80, "https": 443}
 
 

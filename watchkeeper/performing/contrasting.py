@@ -7,19 +7,22 @@ import time
 from collections.abc import Awaitable
 from dataclasses import replace
 
+from watchkeeper.answer import Answer
 from watchkeeper.contrasts import Contrast
 from watchkeeper.credentials.reading import ask_store, unreachable
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Transient, UserError, WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
-from watchkeeper.fetching import fetch_json
+from watchkeeper.fetching import fetch
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.endpoint_probe import LARGEST, PATIENCE, ask
 from watchkeeper.performing.key_probe import blank_of, not_asked, try_key
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.vendor.classifying import classify
 from watchkeeper.vendor.client import STORE_SHARE, KeyChoice
+from watchkeeper.vendor.reply import Reply
 
 AGAIN = "again"
 HEAD_START = 0.4
@@ -129,16 +132,27 @@ async def _again(watch: Watch, watched: Watched, contrast: Contrast, deadline_s:
 async def _direct(watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float) -> Reading:
     """Without our gateway. No key: it belongs to the one address it is pinned to."""
     at, url = watch.now(), f"{(watched.direct_url or '').rstrip('/')}{contrast.path}"
-    got = await fetch_json(url, deadline_s)
-    return Reading(
+    got = await fetch(url, deadline_s)
+    reading = Reading(
         probe="direct",
         kind=Kind.CONTRAST,
         target="the vendor's own address",
         at=at,
-        outcome=Outcome.DOWN if got.status is None or got.status >= 500 else Outcome.OK,
+        outcome=Outcome.DOWN,
         latency_s=got.latency_s,
+        fault=got.fault,
+        of=contrast.of,
+    )
+    if got.status is None:
+        return reading
+    said = classify(Reply(got.status, got.headers, got.raw, got.latency_s, at))
+    down = said.answer in (Answer.SERVER_ERROR, Answer.PAGE, Answer.INTERCEPTED, Answer.SHUT_OUT)
+    return replace(
+        reading,
+        outcome=Outcome.DOWN if down else Outcome.OK,
         status=got.status,
-        fault=got.fault if got.status is None else None,
+        answer=said.answer,
+        speaker=said.speaker,
     )
 
 

@@ -16,7 +16,7 @@ from watchkeeper.runbook.probes import Probe
 from watchkeeper.signs.answers import NO_KEY_OF_OURS
 from watchkeeper.vendor.answers import throttle
 from watchkeeper.vendor.client import VendorClient
-from watchkeeper.vendor.failures import CallFailed
+from watchkeeper.vendor.failures import WORDS, CallFailed
 from watchkeeper.vendor.judging import judge
 from watchkeeper.vendor.rate_signals import RateSignal
 from watchkeeper.vendor.reply import Reply
@@ -59,7 +59,9 @@ async def ask(watch: Watch, watched: Watched, client: VendorClient, probe: Probe
     try:
         reply = await _send(client, probe)
     except CallFailed as error:
-        return Asked(_nothing(probe, at, time.monotonic() - began, error.kind))
+        nothing = _nothing(probe, at, time.monotonic() - began, error.kind)
+        # It came, and is more than we read: an odd answer, and no silence.
+        return Asked(replace(nothing, status=error.status, detail=_why(error)))
     except Ambiguous:
         said = "sent, and no usable answer came back"
         return Asked(_nothing(probe, at, time.monotonic() - began, "timeout", said))
@@ -70,6 +72,10 @@ async def ask(watch: Watch, watched: Watched, client: VendorClient, probe: Probe
         return Asked(_unread(probe, at, error))
     slow_s = watched.runbook.thresholds.slow.total_seconds()
     return Asked(judge(probe, reply, at, slow_s, _list_of(probe, watched.runbook)), throttle(reply))
+
+
+def _why(error: CallFailed) -> str:
+    return "" if error.status is None else WORDS[error.kind]
 
 
 async def _send(client: VendorClient, probe: Probe) -> Reply:

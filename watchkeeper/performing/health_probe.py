@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.fetching import DEADLINE_S, Fetched, fetch_json
 from watchkeeper.harmless import harmless
 from watchkeeper.health_body import USUAL, Health, Part, Said, Vocabulary, read_answer
+from watchkeeper.performing.past import address_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 
@@ -112,7 +113,8 @@ async def _service(
     assert service is not None
     at, words = watch.now(), vocabulary_of(watched)
     field = service.fingerprint_field
-    return health_reading(name, await service_health(url, field, deadline_s, words), at)
+    found = health_reading(name, await service_health(url, field, deadline_s, words), at)
+    return replace(found, of=address_of(url))
 
 
 def vocabulary_of(watched: Watched) -> Vocabulary:

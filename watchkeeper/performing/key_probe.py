@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from watchkeeper.answer import Answer
 from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Throttled, Transient
@@ -15,6 +16,7 @@ from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.endpoint_probe import LARGEST, PATIENCE
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.vendor.classifying import classify
 from watchkeeper.vendor.client import KeyChoice
 from watchkeeper.vendor.failures import CallFailed
 from watchkeeper.vendor.judging import signature
@@ -55,20 +57,25 @@ async def try_key(
         async with asyncio.timeout(deadline_s), client:
             reply = await client.get(path)
     except CallFailed as error:
-        return replace(blank, fault=error.kind, latency_s=time.monotonic() - began)
+        took_s = time.monotonic() - began
+        return replace(blank, fault=error.kind, status=error.status, latency_s=took_s)
     except TimeoutError:
         return replace(blank, fault="timeout", latency_s=time.monotonic() - began)
     except Throttled:
         return not_asked(blank, "no turn in our budget")
     except Transient as error:
         return not_asked(blank, unreachable(error))
+    said = classify(reply)
     return replace(
         blank,
-        outcome=Outcome.OK if 200 <= reply.status < 300 else Outcome.DOWN,
+        outcome=Outcome.OK if said.answer is Answer.OK else Outcome.DOWN,
         latency_s=reply.latency_s,
         status=reply.status,
         detail=_with(key),
         signature=signature(reply),
+        answer=said.answer,
+        speaker=said.speaker,
+        wait_s=said.wait_s,
     )
 
 

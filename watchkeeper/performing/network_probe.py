@@ -10,11 +10,11 @@ import os
 import ssl
 import time
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 import httpx
 
+from watchkeeper.answer import Answer
 from watchkeeper.evidence import Reading
 from watchkeeper.network.clocks import clock_readings
 from watchkeeper.network.proxies import proxies_set, proxy_for, proxy_reading
@@ -24,8 +24,9 @@ from watchkeeper.network.stages import Place
 from watchkeeper.performing.watch import Clock, Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.vendor.authorities import authorities
+from watchkeeper.vendor.classifying import classify
 from watchkeeper.vendor.failures import WORDS, kind_of
-from watchkeeper.vendor.reply import http_date
+from watchkeeper.vendor.reply import Reply
 
 __all__ = ["clock_readings", "network_readings"]
 
@@ -69,7 +70,7 @@ async def _way(
 async def _control(
     watch: Watch, watched: Watched, deadline_s: float, trust: ssl.SSLContext
 ) -> Reading:
-    """Any answer at all shows that our network gets out."""
+    """Any answer shows that our network gets out, but one of a network that asks us to sign in."""
     at, url = watch.now(), watched.control_url
     slow_s = watched.runbook.thresholds.connect_slow.total_seconds()
     if url is None:
@@ -82,18 +83,20 @@ async def _control(
     judged = partial(network_reading, "control", f"control {place.host}", at, slow_s=slow_s)
     began = time.monotonic()
     try:
-        status, skew_s = await _ask(url, watch.now, deadline_s, trust)
+        reply = await _ask(url, watch.now, deadline_s, trust)
     except (OSError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
         kind, took_s = kind_of(error), time.monotonic() - began
         return judged(took_s=took_s, fault=kind, detail=WORDS[kind])
-    found = judged(took_s=time.monotonic() - began, detail=f"answered {status}")
-    return replace(found, status=status, skew_s=skew_s)
+    took_s, said = time.monotonic() - began, f"answered {reply.status}"
+    if classify(reply).answer is Answer.INTERCEPTED:
+        found = judged(took_s=took_s, fault="intercepted", detail=f"{said}: asks us to sign in")
+    else:
+        found = judged(took_s=took_s, detail=said)
+    return replace(found, status=reply.status, skew_s=_skew_s(reply))
 
 
-async def _ask(
-    url: str, now: Clock, deadline_s: float, trust: ssl.SSLContext
-) -> tuple[int, float | None]:
-    """One GET, of which only the head is read: the status, and that clock minus ours.
+async def _ask(url: str, now: Clock, deadline_s: float, trust: ssl.SSLContext) -> Reply:
+    """One GET, of which only the head is read.
 
     A name and password that stand in the URL are not sent. Raises what httpx raises, TimeoutError.
     """
@@ -105,12 +108,12 @@ async def _ask(
         ) as client,
         client.stream("GET", bare, headers=HEADERS) as reply,
     ):
-        return reply.status_code, _skew_s(reply.headers, now())
+        return Reply(reply.status_code, dict(reply.headers.items()), b"", 0.0, now())
 
 
-def _skew_s(headers: httpx.Headers, at: datetime) -> float | None:
-    """What a cache kept for a while tells of another time, or of this one: not known which."""
-    date = http_date(headers.get("date", ""))
-    if date is None or headers.get("age", "0").strip() != "0":
+def _skew_s(reply: Reply) -> float | None:
+    """That clock minus ours. What a cache kept for a while tells of another time, or of this one:
+    not known which."""
+    if reply.date is None or reply.headers.get("age", "0").strip() != "0":
         return None
-    return (date - at).total_seconds()
+    return (reply.date - reply.at).total_seconds()

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from watchkeeper import terms
+from watchkeeper.answer import REFUSALS
 from watchkeeper.credentials.current_keys import CURRENT_KEYS
 from watchkeeper.credentials.protocols import Stage
 from watchkeeper.errors import WatchkeeperError
@@ -24,6 +25,7 @@ from watchkeeper.performing.leasing import hold
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
+from watchkeeper.signs.answers import answer_of
 from watchkeeper.store import exposures, incidents, leases
 
 REFUSED = "the vendor refuses it"
@@ -113,7 +115,7 @@ async def try_old(watch: Watch, watched: Watched, fingerprint: str) -> OldKey:
         # Another process may have made another key current a moment ago.
         CURRENT_KEYS.forget(watched.integration.credential.reference)
         reading = await try_key(watch, watched, stage, "old_key", path)
-        if reading.status not in (401, 403):
+        if answer_of(reading, float("inf")) not in REFUSALS:
             said = reading.says()
             return OldKey(True if reading.succeeded else None, said)
         other: Stage = "pending" if stage == "current" else "current"

@@ -62,12 +62,10 @@ def target_of(level: int, channel: str) -> str:
     return f"{level} by {channel}"
 
 
-async def page(
-    watch: Watch, watched: Watched, incident: Incident, rung: Rung, *, announced: bool = False
-) -> Called:
+async def page(watch: Watch, watched: Watched, incident: Incident, rung: Rung) -> Called:
     """Trigger the alert of one rung by the first channel that takes it; sent again, it is the same
-    alert. `announced`: the vendor's status page speaks of maintenance."""
-    quiet = quiet_now(watch, watched.name, announced=announced)
+    alert."""
+    quiet = quiet_now(watch, watched.name)
     if quiet is not None:
         _note_once(watch, incident, f"nobody is paged: {quiet}")
         return Called.QUIET

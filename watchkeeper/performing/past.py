@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.incident import State
+from watchkeeper.network.stages import Place
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.policy import Detection
@@ -16,6 +17,57 @@ from watchkeeper.store import incidents, observations
 
 # Fewer checks than these are no history.
 ENOUGH = 3
+
+
+# So long ago our service may have answered for the last time, and still be known to be there.
+REMEMBERED = timedelta(days=7)
+
+
+def restless(watch: Watch, watched: Watched) -> frozenset[str]:
+    """The endpoints of which one of the last checks failed: one good answer of theirs may be luck."""
+    probes = [probe.name for probe in watched.runbook.probes if not probe.costs]
+    most = watched.runbook.detection.occasional_of
+    with watch.store.read() as session:
+        over = incidents.last_recovery(session, watched.name)
+        return frozenset(
+            name
+            for name in probes
+            for reading in observations.last_of_probe(session, watched.name, name, most)
+            if (over is None or reading.at > over) and _failed(reading)
+        )
+
+
+def service_history(watch: Watch, watched: Watched) -> tuple[Reading, ...]:
+    """When our service last answered at the address that it is asked at now, if it ever did."""
+    service = watched.integration.service
+    if service is None:
+        return ()
+    now = watch.now()
+    with watch.store.read() as session:
+        last = observations.last_answer(
+            session, watched.name, "service", address_of(service.health_url), now - REMEMBERED
+        )
+    return (
+        Reading(
+            probe="service",
+            kind=Kind.HISTORY,
+            target="our service",
+            at=now,
+            outcome=Outcome.UNKNOWN if last is None else Outcome.OK,
+            latency_s=0.0,
+            detail="never seen to answer here" if last is None else f"last answered at {_at(last)}",
+        ),
+    )
+
+
+def address_of(url: str) -> str:
+    """`host:port`, and nothing of a URL that might be secret."""
+    place = Place.of(url)
+    return "" if place is None else f"{place.host}:{place.port}"
+
+
+def _at(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S}Z"
 
 
 def history_readings(watch: Watch, watched: Watched) -> tuple[Reading, ...]:

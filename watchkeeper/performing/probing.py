@@ -10,6 +10,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from watchkeeper.contrasts import as_of_last, worth_asking
@@ -32,7 +34,7 @@ from watchkeeper.performing.measuring import metric_readings
 from watchkeeper.performing.network_probe import network_readings
 from watchkeeper.performing.own_keys import StoreLook, key_readings, look_at_store
 from watchkeeper.performing.own_side import log_readings, runtime_readings
-from watchkeeper.performing.past import history_readings
+from watchkeeper.performing.past import history_readings, restless, service_history
 from watchkeeper.performing.standing_data import data_readings
 from watchkeeper.performing.status_probe import status_page_reading
 from watchkeeper.performing.volume import volume_readings
@@ -64,7 +66,7 @@ async def look(
     try:
         async with asyncio.TaskGroup() as tasks:
             beside = [
-                tasks.create_task(_within(limit_s, part))
+                tasks.create_task(_within(limit_s, part, at))
                 for part in _beside(
                     watch, watched, limit_s * OTHERS_SHARE, closely, closely or status_page
                 )
@@ -89,21 +91,33 @@ async def look(
         readings=tuple(readings),
         slow=watched.runbook.thresholds.slow,
         tells_missing_key=watched.runbook.auth.tells_missing_key,
+        behind_gateway=watched.behind_gateway,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is asked of others than the vendor's API, and what it is called where it is not done in
+    time."""
+
+    kind: Kind
+    name: str
+    asking: Awaitable[Readings]
 
 
 def _beside(
     watch: Watch, watched: Watched, limit_s: float, closely: bool, status_page: bool
-) -> Iterable[Awaitable[Readings]]:
-    """What is asked of others than the vendor's API, our own service first."""
-    yield service_readings(watch, watched, limit_s)
-    yield metric_readings(watch, watched, limit_s)
+) -> Iterable[_Part]:
+    """Our own service first."""
+    yield _Part(Kind.SERVICE, "our service", service_readings(watch, watched, limit_s))
+    yield _Part(Kind.METRIC, "metrics", metric_readings(watch, watched, limit_s))
     if watched.status_url is not None and status_page:
-        yield _one(status_page_reading(watch, watched, limit_s))
+        page = _one(status_page_reading(watch, watched, limit_s))
+        yield _Part(Kind.STATUS_PAGE, "status page", page)
     if closely:
-        yield network_readings(watch, watched, limit_s)
-        yield log_readings(watch, watched)
-        yield runtime_readings(watch, watched)
+        yield _Part(Kind.NETWORK, "network", network_readings(watch, watched, limit_s))
+        yield _Part(Kind.LOG, "logs", log_readings(watch, watched))
+        yield _Part(Kind.RUNTIME, "runtime", runtime_readings(watch, watched))
 
 
 async def _recorded(
@@ -126,6 +140,7 @@ def _from_tables(watch: Watch, watched: Watched, closely: bool) -> Readings:
     always = (
         *data_readings(watch, watched),
         *history_readings(watch, watched),
+        *service_history(watch, watched),
         *key_standing(watch, watched),
     )
     if not closely:
@@ -171,7 +186,8 @@ async def _vendor(
             await asyncio.wait([*asking, service], timeout=limit_s * CHOOSE_AT)
             told = service.result() if service.done() else ()
             so_far = _so_far(watched, [t.result() for t in asking if t.done()], told, watch)
-            chosen = worth_asking(so_far, watched.runbook)
+            lately = await asyncio.to_thread(restless, watch, watched)
+            chosen = worth_asking(so_far, watched.runbook, lately)
             left_s = max(ends - time.monotonic(), 0.1)
             contrasts = await contrast_readings(watch, watched, chosen, left_s)
         return tuple(await asyncio.gather(*asking)), contrasts
@@ -209,13 +225,23 @@ async def _one(reading: Awaitable[Reading]) -> Readings:
     return (await reading,)
 
 
-async def _within(limit_s: float, part: Awaitable[Readings]) -> Readings:
-    """A part that is not done in time says nothing."""
+async def _within(limit_s: float, part: _Part, at: datetime) -> Readings:
+    """A part that is not done in time is unknown, and says so: it proves nothing by its absence."""
     try:
         async with asyncio.timeout(limit_s):
-            return await part
+            return await part.asking
     except TimeoutError:
-        return ()
+        return (
+            Reading(
+                probe=part.name.replace(" ", "_"),
+                kind=part.kind,
+                target=part.name,
+                at=at,
+                outcome=Outcome.UNKNOWN,
+                latency_s=limit_s,
+                fault="timeout",
+            ),
+        )
 
 
 def _clocks(readings: list[Reading], watched: Watched) -> Readings:

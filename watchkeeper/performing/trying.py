@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from watchkeeper.answer import Answer
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Outcome, Reading
 from watchkeeper.performing.watch import Watch
@@ -89,7 +90,7 @@ async def _probe(on: Trial, probe: Probe, about: str) -> Check:
     on.replies.append(reply)
     reading = judge(probe, reply, at, on.watched.runbook.thresholds.slow.total_seconds())
     on.readings.append(reading)
-    if reading.outcome is Outcome.DOWN or reply.status == 429:
+    if reading.outcome is Outcome.DOWN or reading.answer is Answer.THROTTLED:
         return fails(about, reading.says(), _mend(reply.status, probe))
     if probe.resource is not None and not probe.record:
         resource = on.watched.runbook.resource(probe.resource)

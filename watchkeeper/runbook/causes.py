@@ -68,9 +68,13 @@ class CauseRule(Frozen):
     severity: int = Field(ge=1, le=4)
     """Level of the severity table, 1 (worst) to 4, where no `severity_when_...` holds."""
     severity_when_total: int | None = Field(default=None, ge=1, le=4)
-    """Level where no endpoint answers well: as grave as `severity`, or graver."""
+    """Level where no endpoint answers well, now or when asked again: as grave as `severity`, or
+    graver. Where it is left out: 1, the gravest, but for too many requests and what is planned."""
     severity_when_not_critical: int | None = Field(default=None, ge=1, le=4)
     """Level where no critical endpoint is concerned: as mild as `severity`, or milder."""
+    planned: bool = False
+    """The vendor has announced it, as its maintenance: nobody is woken for it, and whatever it does
+    not explain comes before it."""
     mitigations: tuple[Name, ...] = ()
     """Names of `mitigations`, in the order planned. Without any, people alone act."""
     steps: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field
 
@@ -162,7 +163,25 @@ class Watched(Frozen):
         entry = self.integration
         if entry.direct_url is not None:
             return entry.direct_url
-        gateway = entry.base_url is not None and not entry.sandbox
-        return (
-            self.runbook.base_url if gateway and entry.base_url != self.runbook.base_url else None
-        )
+        return self.runbook.base_url if self.behind_gateway else None
+
+    @property
+    def behind_gateway(self) -> bool:
+        """base_url is an address of ours: `direct_url` says so, or another host than the vendor's.
+        A rehearsal's is neither, and another region of the vendor's is the vendor's."""
+        entry = self.integration
+        if entry.direct_url is not None:
+            return True
+        if entry.sandbox or entry.base_url is None:
+            return False
+        own, vendors = _host(entry.base_url), _host(self.runbook.base_url)
+        return own != vendors and not f".{own}".endswith(f".{_domain(vendors)}")
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").lower()
+
+
+def _domain(host: str) -> str:
+    """`example.com` of `api.example.com`; a host of two names is its own."""
+    return host.partition(".")[2] if host.count(".") > 1 else host

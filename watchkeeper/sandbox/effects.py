@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, TypeVar
 
 from watchkeeper.sandbox.fault import Facts, Fault, Layer, Said, is_under
-from watchkeeper.sandbox.fault_answers import ClockOff, Empty, Huge, PathMoved, RecordGone
+from watchkeeper.sandbox.fault_answers import ClockOff, Empty, Encoded, Huge, PathMoved, RecordGone
 from watchkeeper.sandbox.fault_limits import NoRateHeaders, Throttled
 from watchkeeper.sandbox.fault_wire import Drip, Drop, Hang, LostReply, Slow
 from watchkeeper.sandbox.rate import Allowance, judge
@@ -50,6 +50,7 @@ class Manner:
     pad_to: int = 0
     skew_s: float = 0.0
     tells_rate: bool = True
+    encoded: Encoded | None = None
 
 
 STRAIGHT = Bent()
@@ -71,6 +72,7 @@ class Effect:
     layer: Layer | None = None
     html: bool = False
     location: str = ""
+    whole: Said | None = None
     bent: Bent = STRAIGHT
     manner: Manner = USUAL
 
@@ -112,6 +114,7 @@ def _refused(fault: Fault, allowance: Allowance | None) -> Effect:
         layer=fault.layer,
         html=said.html,
         location=said.location,
+        whole=said if said.whole else None,
     )
 
 
@@ -127,6 +130,7 @@ def _manner(held: Sequence[Fault]) -> Manner:
         pad_to=max((f.bytes for f in _all(held, Huge)), default=0),
         skew_s=sum(f.seconds for f in _all(held, ClockOff)),
         tells_rate=not _all(held, NoRateHeaders),
+        encoded=next(iter(_all(held, Encoded)), None),
     )
 
 

@@ -1,6 +1,7 @@
 """What every fault at the vendor has: when it holds, where, and which requests it strikes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import ClassVar
@@ -37,12 +38,16 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer in place of the API's. `html`: a page with `text` as its title."""
+    """An answer in place of the API's. `html`: a page with `text` as its title. `whole`: `text` is the
+    body as it is, of that `content_type`, under those `headers`."""
 
     status: int
     text: str
     html: bool = False
     location: str = ""
+    whole: bool = False
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

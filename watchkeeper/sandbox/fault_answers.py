@@ -1,7 +1,8 @@
 """Faults of what is answered: the platform, paths, and the content itself."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from watchkeeper.sandbox.fault import Facts, Fault, Layer, Said, Somewhere, is_under
 
@@ -54,6 +55,43 @@ class Redirected(Somewhere):
 
     def said(self) -> Said:
         return Said(302, "Found", html=True, location=self.location)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers(Somewhere):
+    """Something before the API, or the platform itself, gives this answer and no other: a
+    firewall's page, a proxy's 407, a limit in its own dialect."""
+
+    kind: ClassVar[str] = "answers"
+    layer: ClassVar[Layer | None] = Layer.PLATFORM
+    status: int
+    body: str = ""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        Somewhere.__post_init__(self)
+        if not 200 <= self.status <= 999:
+            raise ValueError("answers: status is 200 to 999")
+
+    def said(self) -> Said:
+        return Said(
+            self.status,
+            self.body,
+            whole=True,
+            content_type=self.content_type,
+            headers=self.headers,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded(Somewhere):
+    """Good answers under a Content-Encoding that says so or otherwise: `sent` as it is declared, as
+    it is, compressed, or as bytes that nobody can read."""
+
+    kind: ClassVar[str] = "encoded"
+    declared: str = ""
+    sent: Literal["plain", "gzip", "noise"] = "plain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,11 @@ from typing import Any
 from watchkeeper.sandbox.clock import instant, iso
 from watchkeeper.sandbox.fault import Fault
 from watchkeeper.sandbox.fault_answers import (
+    Answers,
     BadRequest,
     ClockOff,
     Empty,
+    Encoded,
     ErrorBody,
     Html,
     Huge,
@@ -30,7 +32,7 @@ KINDS: dict[str, type[Fault]] = {
     for kind in (
         *(KeyExpired, KeyRefused, KeyStripped, AuthDown, Forbidden),
         *(Throttled, LimitLowered, OtherCaller, NoRateHeaders),
-        *(Outage, Html, Redirected, NotFound, PathMoved, BadRequest, RecordGone),
+        *(Outage, Answers, Encoded, Html, Redirected, NotFound, PathMoved, BadRequest, RecordGone),
         *(ErrorBody, Empty, Stale, Huge, ClockOff),
         *(Slow, SlowModel, LostReply, Hang, Drop, Drip),
     )

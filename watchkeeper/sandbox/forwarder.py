@@ -9,7 +9,7 @@ from typing import Any
 
 from watchkeeper.sandbox.serving import LOOPBACK
 
-MODES = ("pass", "refuse", "hang", "reset", "slow")
+MODES = ("pass", "refuse", "hang", "reset", "slow", "answer")
 LONGEST_DELAY_S = 600.0
 CHUNK = 65_536
 
@@ -19,17 +19,19 @@ Address = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """`slow`: `connect_delay_s` before the first byte of a connection, `delay_s` before each piece
-    in either direction. The connection itself is there at once: the kernel accepts it."""
+    in either direction. The connection itself is there at once: the kernel accepts it. `answer`: a
+    gateway's own page of that `status`, and nothing is passed on."""
 
     mode: str = "pass"
     delay_s: float = 0.0
     connect_delay_s: float = 0.0
+    status: int = 502
 
 
 def behaviour(raw: dict[str, Any]) -> Behaviour:
     """Raises ValueError, TypeError."""
     delays = {name: float(raw.get(name, 0.0)) for name in ("delay_s", "connect_delay_s")}
-    found = Behaviour(str(raw.get("mode", "pass")), **delays)
+    found = Behaviour(str(raw.get("mode", "pass")), **delays, status=int(raw.get("status", 502)))
     if raw.keys() - asdict(found).keys() or found.mode not in MODES:
         raise ValueError(
             f"mode is one of {', '.join(MODES)}; delay_s and connect_delay_s may follow"
@@ -74,7 +76,7 @@ class Forwarder:
         try:
             await self._treat(reader, writer)
             writer.close()
-        except (OSError, asyncio.CancelledError):
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             # Cut or broken off: that is what it is for, and nothing to log.
             writer.transport.abort()
         finally:
@@ -87,6 +89,11 @@ class Forwarder:
         if now.mode == "hang":
             while await reader.read(CHUNK):
                 pass
+            return
+        if now.mode == "answer":
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(_page(now.status))
+            await writer.drain()
             return
         await asyncio.sleep(now.connect_delay_s)
         await forward(reader, writer, self.to, now.delay_s)
@@ -132,6 +139,12 @@ async def terminate_tls(tls: ssl.SSLContext, to: Address) -> Address:
 
     server = await asyncio.start_server(meet, LOOPBACK, 0, ssl=tls)
     return LOOPBACK, server.sockets[0].getsockname()[1]
+
+
+def _page(status: int) -> bytes:
+    body = f"<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
+    head = f"HTTP/1.1 {status} Gateway\r\nServer: gateway\r\nContent-Type: text/html\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
 
 
 def _reset(writer: asyncio.StreamWriter) -> ConnectionResetError:

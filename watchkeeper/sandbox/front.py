@@ -1,6 +1,7 @@
 """A vendor's front door: HTTP in, the gate, the API, HTTP out, or silence where a fault asks for it."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from watchkeeper.sandbox import rate, serving
 from watchkeeper.sandbox.admin import routes
 from watchkeeper.sandbox.exchange import Answer, Call
+from watchkeeper.sandbox.fault_answers import Encoded
 from watchkeeper.sandbox.fault_wire import model_delay_s
 from watchkeeper.sandbox.gate import NO_MARK, Caller, Gate, Verdict
 from watchkeeper.sandbox.keys import fingerprint
@@ -92,11 +94,24 @@ def _response(site: Site, given: Answer, verdict: Verdict) -> Response:
     manner = verdict.manner
     body = given.body.ljust(manner.pad_to)
     headers = {**given.headers, **_date(site, manner.skew_s), **_told(site, verdict)}
+    if manner.encoded is not None and verdict.refusal is None:
+        body, headers = _sent(manner.encoded, body), {**headers, **_declared(manner.encoded)}
     if manner.bytes_per_s is None:
         return Response(body, given.status, headers, given.content_type)
     headers["Content-Length"] = str(len(body))
     dripping = _dripping(body, 1 / manner.bytes_per_s)
     return StreamingResponse(dripping, given.status, headers, given.content_type)
+
+
+NOISE = bytes(range(128, 256)) * 4
+
+
+def _sent(encoded: Encoded, body: bytes) -> bytes:
+    return {"plain": body, "gzip": gzip.compress(body), "noise": NOISE}[encoded.sent]
+
+
+def _declared(encoded: Encoded) -> dict[str, str]:
+    return {"Content-Encoding": encoded.declared} if encoded.declared else {}
 
 
 def _date(site: Site, skew_s: float) -> dict[str, str]:

@@ -38,6 +38,9 @@ class Manners:
         """What a fault answers; None where it lets the request through."""
         if not effect.cause:
             return None
+        if effect.whole is not None:
+            said = effect.whole
+            return Answer(said.status, said.text.encode(), said.content_type, said.headers)
         if effect.location:
             headers = {"Location": effect.location}
             return replace(page(effect.status, effect.error), headers=headers)

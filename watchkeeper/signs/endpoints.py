@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from watchkeeper.answer import CDN_STATUSES, Speaker
 from watchkeeper.evidence import Evidence, Reading
 from watchkeeper.signs.answers import ADMITTED, WELL, Answer, answer_of, failing, others, those
 from watchkeeper.signs.finding import UNKNOWN, Finding, found
@@ -34,6 +35,26 @@ def refusals_are_403(evidence: Evidence) -> Finding:
     return Finding(bool(forbidden) and not refused, forbidden, refused)
 
 
+def shut_out_before_api(evidence: Evidence) -> Finding:
+    """Something before the API refuses us: a firewall's page stands where JSON should."""
+    return found(those(evidence, Answer.SHUT_OUT), those(evidence, *WELL))
+
+
+def asked_to_sign_in(evidence: Evidence) -> Finding:
+    """A login page, or the way to one, in the API's place."""
+    well = those(evidence, *WELL)
+    asked = tuple(r for r in those(evidence, Answer.INTERCEPTED) if not _by_proxy(r))
+    # One path of several that leads elsewhere has moved: who wants us to sign in wants it everywhere.
+    hit = tuple(r for r in asked if not (well and _sent_on(r)))
+    return Finding(bool(hit), hit, () if hit else well)
+
+
+def proxy_wants_us(evidence: Evidence) -> Finding:
+    """407 or 511: a proxy, or the network that we are in, asks us to sign in first."""
+    asked = tuple(r for r in those(evidence, Answer.INTERCEPTED) if _by_proxy(r))
+    return found(asked, those(evidence, *WELL))
+
+
 def all_endpoints_5xx(evidence: Evidence) -> Finding:
     """Server errors, and nothing else from anybody who answers."""
     errors = those(evidence, Answer.SERVER_ERROR)
@@ -46,10 +67,30 @@ def intermittent_5xx(evidence: Evidence) -> Finding:
     """Server errors from some endpoints, or only some of the times that they are asked."""
     errors = those(evidence, Answer.SERVER_ERROR)
     other = others(evidence, Answer.SERVER_ERROR, Answer.SILENT)
-    later = tuple(r for r in _again(evidence) if r.status is not None and r.status >= 500)
+    later = tuple(r for r in _again(evidence) if _kind(r) is Answer.SERVER_ERROR)
     wavering = tuple(r for r in _again(evidence) if _well(r) and _fails(evidence, r.of))
     seen = (*errors, *(r for r in later if not _fails(evidence, r.of)))
     return Finding(bool(seen and (other or wavering)), (*seen, *wavering), ())
+
+
+def errors_are_the_vendors(evidence: Evidence) -> Finding:
+    """The server errors are written by the API itself, or by a CDN that could not reach it: not by
+    a proxy or a gateway, whose errors are pages and plain words."""
+    errors = those(evidence, Answer.SERVER_ERROR)
+    if not errors:
+        return UNKNOWN
+    spoken = {r.status for r in errors if r.speaker is Speaker.API}
+    # An answer to HEAD has no body to tell by: it is believed with another of its status.
+    theirs = tuple(
+        r
+        for r in errors
+        if r.speaker is Speaker.API
+        or r.status in CDN_STATUSES
+        or (r.speaker is None and r.status in spoken)
+    )
+    if len(theirs) < len(errors):
+        return Finding(False, (), tuple(r for r in errors if r not in theirs))
+    return Finding(True, theirs)
 
 
 def answers_in_between(evidence: Evidence) -> Finding:
@@ -70,7 +111,7 @@ def fails_each_time(evidence: Evidence) -> Finding:
 
 
 def requests_429(evidence: Evidence) -> Finding:
-    """The vendor says that it was asked too much. One 429 is enough: it has no second meaning."""
+    """The vendor says that it was asked too much, by a 429 or in any other way. One is enough."""
     return found(those(evidence, Answer.THROTTLED), those(evidence, *WELL))
 
 
@@ -90,14 +131,18 @@ def all_endpoints_404(evidence: Evidence) -> Finding:
 
 def record_gone(evidence: Evidence) -> Finding:
     """404 for one record, while the list it belongs to answers."""
-    gone = tuple(r for r in those(evidence, Answer.MISSING) if r.of)
+    missing = those(evidence, Answer.MISSING)
+    gone = tuple(r for r in missing if r.of and r.speaker is not Speaker.EDGE)
     lists = tuple(r for r in those(evidence, *WELL) if any(r.probe == g.of for g in gone))
     return Finding(bool(gone and lists), gone, ())
 
 
 def redirected(evidence: Evidence) -> Finding:
-    """3xx: the API lives elsewhere, or a login page stands before it. It is not followed."""
-    return found(those(evidence, Answer.REDIRECTED), those(evidence, *WELL))
+    """3xx: the API, or a part of it, lives elsewhere. It is not followed."""
+    well, sent_on = those(evidence, *WELL), those(evidence, Answer.REDIRECTED)
+    if well:
+        sent_on += tuple(r for r in those(evidence, Answer.INTERCEPTED) if _sent_on(r))
+    return found(sent_on, well)
 
 
 def request_rejected(evidence: Evidence) -> Finding:
@@ -151,16 +196,32 @@ def _fails(evidence: Evidence, probe: str) -> bool:
 
 
 def _well(reading: Reading) -> bool:
-    return answer_of(reading, float("inf")) in WELL
+    return _kind(reading) in WELL
+
+
+def _kind(reading: Reading) -> Answer:
+    return answer_of(reading, float("inf"))
+
+
+def _sent_on(reading: Reading) -> bool:
+    return 300 <= (reading.status or 0) < 400
+
+
+def _by_proxy(reading: Reading) -> bool:
+    return reading.speaker is Speaker.PROXY or reading.status in (407, 511)
 
 
 SIGNS = (
     all_endpoints_401,
     all_endpoints_403,
+    shut_out_before_api,
+    asked_to_sign_in,
+    proxy_wants_us,
     key_refused_somewhere,
     refusals_are_403,
     all_endpoints_5xx,
     intermittent_5xx,
+    errors_are_the_vendors,
     answers_in_between,
     fails_each_time,
     requests_429,

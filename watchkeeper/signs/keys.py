@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from watchkeeper.answer import Speaker
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.signs.answers import ADMITTED, Answer, answer_of, those
-from watchkeeper.signs.finding import UNKNOWN, Finding, of_one
+from watchkeeper.signs.finding import UNKNOWN, Finding, both, of_one
+from watchkeeper.signs.vendors_word import vendor_status_degraded
 
 
 def no_key_of_ours(evidence: Evidence) -> Finding:
@@ -17,13 +19,65 @@ def no_key_of_ours(evidence: Evidence) -> Finding:
 
 
 def same_as_no_key(evidence: Evidence) -> Finding:
-    """Our key is answered as if none had come, by a vendor that answers a bad one otherwise."""
+    """Our key is answered as if none had come, by a vendor that answers a bad one otherwise. Where
+    it tells the two apart no more, that says nothing of our key."""
     without = evidence.contrast("no_key")
     refused = those(evidence, Answer.REFUSED)
     if not evidence.tells_missing_key or without is None or not without.signature or not refused:
         return UNKNOWN
     same = tuple(r for r in refused if r.signature == without.signature)
+    if same and not _told_apart(evidence, without):
+        return UNKNOWN
     return Finding(bool(same), (*same, without) if same else (), () if same else refused)
+
+
+def every_key_refused_alike(evidence: Evidence) -> Finding:
+    """Our key, a made-up one and none at all are refused with one answer, by a vendor that tells
+    them apart when it is well: it is the vendor's look at keys that fails."""
+    without, made_up = evidence.contrast("no_key"), evidence.contrast("made_up_key")
+    refused = those(evidence, Answer.REFUSED)
+    if not evidence.tells_missing_key or without is None or made_up is None or not refused:
+        return UNKNOWN
+    if not without.signature:
+        return UNKNOWN
+    alike = tuple(r for r in (*refused, made_up) if r.signature == without.signature)
+    whole = len(alike) == len(refused) + 1 and not _told_apart(evidence, without)
+    return Finding(whole, (*alike, without) if whole else (), () if whole else (without, made_up))
+
+
+def _told_apart(evidence: Evidence, without: Reading) -> bool:
+    """A missing key is answered otherwise than a wrong one, now: by another answer, or by one that
+    the API does not write to keys, such as a short text where its refusals are JSON."""
+    made_up = evidence.contrast("made_up_key")
+    if without.speaker is not Speaker.API and without.answer is not None:
+        return True
+    return made_up is None if without.answer is None else _other(made_up, without)
+
+
+def _other(made_up: Reading | None, without: Reading) -> bool:
+    return made_up is not None and made_up.signature != without.signature
+
+
+def otherwise_without_key(evidence: Evidence) -> Finding:
+    """Without a key the same path is answered otherwise: who refuses us has looked at our key."""
+    without = evidence.contrast("no_key")
+    ours = None if without is None else evidence.one(Kind.ENDPOINT, without.of)
+    if without is None or ours is None or not without.answered:
+        return UNKNOWN
+    other = _kind(without) is not _kind(ours)
+    return Finding(other, (without,) if other else (), () if other else (without,))
+
+
+def refused_while_page_red(evidence: Evidence) -> Finding:
+    """The key is refused everywhere while the vendor's own page says that it is not well, and no
+    other key is let in."""
+    refused = those(evidence, Answer.REFUSED)
+    if not refused or those(evidence, *ADMITTED):
+        return Finding(False)
+    accepted = other_key_accepted(evidence)
+    if accepted.holds:
+        return Finding(False, (), accepted.supports)
+    return both(Finding(True, refused), vendor_status_degraded(evidence))
 
 
 def fails_without_key(evidence: Evidence) -> Finding:
@@ -122,6 +176,9 @@ def _kind(reading: Reading) -> Answer:
 SIGNS = (
     no_key_of_ours,
     same_as_no_key,
+    every_key_refused_alike,
+    otherwise_without_key,
+    refused_while_page_red,
     fails_without_key,
     other_key_accepted,
     other_key_refused,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from watchkeeper.answer import Speaker
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
-from watchkeeper.signs.answers import Answer, answer_of, those
-from watchkeeper.signs.finding import UNKNOWN, Finding, both, down, of_one
+from watchkeeper.signs.answers import WELL, Answer, answer_of, those
+from watchkeeper.signs.finding import UNKNOWN, Finding, both, down, found, of_one
 
 NAME_FAULTS = frozenset({"dns"})
-TLS_FAULTS = frozenset({"tls", "certificate"})
+TLS_FAULTS = frozenset({"tls", "certificate", "expired"})
 CONNECTION_FAULTS = frozenset({"refused", "unreachable"})
 
 
@@ -105,6 +106,12 @@ def control_silent(evidence: Evidence) -> Finding:
     return down(Kind.NETWORK, "control")(evidence)
 
 
+def control_asks_us(evidence: Evidence) -> Finding:
+    """A site that has nothing to do with the vendor is answered by the same login or portal: it is
+    our network that wants us to sign in."""
+    return of_one(evidence.one(Kind.NETWORK, "control"), lambda r: r.fault == "intercepted")
+
+
 def control_slow(evidence: Evidence) -> Finding:
     """Everything is slow, not the vendor alone."""
     return of_one(evidence.one(Kind.NETWORK, "control"), lambda r: r.outcome is Outcome.DEGRADED)
@@ -123,10 +130,62 @@ def proxy_set(evidence: Evidence) -> Finding:
 def answers_directly(evidence: Evidence) -> Finding:
     """The vendor's own address answers where our gateway does not."""
     direct = evidence.contrast("direct")
-    if direct is None:
+    # Silence may be a firewall of ours that lets nobody out but the gateway.
+    if direct is None or not direct.answered:
         return UNKNOWN
-    alive = answer_of(direct, float("inf")) not in (Answer.SILENT, Answer.SERVER_ERROR)
+    alive = answer_of(direct, float("inf")) in _OF_THE_API and direct.speaker is not Speaker.EDGE
     return Finding(alive, (direct,) if alive else (), () if alive else (direct,))
+
+
+# With no key, any word of the API itself shows that it is there.
+_OF_THE_API = WELL | {Answer.REFUSED, Answer.FORBIDDEN, Answer.REJECTED, Answer.THROTTLED}
+
+
+def gateway_fails(evidence: Evidence) -> Finding:
+    """It fails through our gateway, and the vendor's own address answers the same path."""
+    broken = those(evidence, *_AT_A_GATEWAY)
+    if not evidence.behind_gateway or not broken:
+        return Finding(False)
+    passes = evidence.contrast("no_key")
+    # Without a key the gateway does pass us on: it is the vendor that fails with one.
+    if passes is not None and answer_of(passes, float("inf")) in _OF_THE_API:
+        return Finding(False, (), (passes,))
+    return both(found(broken), answers_directly(evidence))
+
+
+_AT_A_GATEWAY = (
+    Answer.SERVER_ERROR,
+    Answer.SILENT,
+    Answer.PAGE,
+    Answer.SHUT_OUT,
+    Answer.INTERCEPTED,
+)
+
+
+def no_gateway_to_blame(evidence: Evidence) -> Finding:
+    """Nothing of ours stands before the vendor, or the vendor's own address fails as well."""
+    if not evidence.behind_gateway:
+        return Finding(bool(evidence.endpoints))
+    direct = answers_directly(evidence)
+    if direct.holds is None:
+        return UNKNOWN
+    return Finding(not direct.holds, direct.against, direct.supports)
+
+
+def nothing_else_answers(evidence: Evidence) -> Finding:
+    """Neither a site that has nothing to do with the vendor, nor the vendor's status page."""
+    control, page = evidence.one(Kind.NETWORK, "control"), evidence.status_page
+    if control is None or control.outcome is Outcome.UNKNOWN:
+        return UNKNOWN
+    answering = tuple(r for r in (control, page) if r is not None and _answered(r))
+    silent = tuple(r for r in (control, page) if r is not None and not _answered(r))
+    return Finding(not answering, () if answering else silent, answering)
+
+
+def _answered(reading: Reading) -> bool:
+    if reading.kind is Kind.NETWORK:
+        return _not_down(reading)
+    return reading.answered
 
 
 def _by_stage(evidence: Evidence, stage: str, faults: frozenset[str]) -> Finding:
@@ -171,8 +230,12 @@ SIGNS = (
     connects_quickly,
     control_answers,
     control_silent,
+    control_asks_us,
     control_slow,
     control_quick,
     proxy_set,
     answers_directly,
+    gateway_fails,
+    no_gateway_to_blame,
+    nothing_else_answers,
 )

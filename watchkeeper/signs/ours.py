@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
-from watchkeeper.signs.finding import UNKNOWN, Finding, Sign, of_any, of_one
+from watchkeeper.signs.finding import UNKNOWN, Finding, Sign, both, of_any, of_one
 
 
 def service_crashed(evidence: Evidence) -> Finding:
-    """Our own service gives no answer at all."""
-    return of_one(evidence.service, lambda r: not r.answered)
+    """Our own service gives no answer at all. Where its name does not resolve, or TLS fails, it was
+    not reached, and that says nothing of it."""
+    service = evidence.service
+    if service is not None and not service.answered and service.fault in NOT_REACHED:
+        return UNKNOWN
+    return of_one(service, lambda r: not r.answered)
+
+
+NOT_REACHED = frozenset({"dns", "tls", "certificate", "expired"})
+
+
+def service_not_reached(evidence: Evidence) -> Finding:
+    """The host of health_url does not resolve, or TLS fails there: our service was not asked."""
+    return of_one(evidence.service, lambda r: not r.answered and r.fault in NOT_REACHED)
+
+
+def service_refuses(evidence: Evidence) -> Finding:
+    """The host of our service is there, and nothing listens at its port."""
+    return of_one(evidence.service, lambda r: not r.answered and r.fault == "refused")
 
 
 def service_unreachable(evidence: Evidence) -> Finding:
-    """Our own service gives no answer at all."""
-    return service_crashed(evidence)
+    """Our own service gives no answer where it has answered before: at this very address."""
+    before = of_one(evidence.one(Kind.HISTORY, "service"), lambda r: r.outcome is Outcome.OK)
+    return both(service_crashed(evidence), before)
 
 
 def service_sick(evidence: Evidence) -> Finding:
@@ -98,6 +116,8 @@ def _changed(evidence: Evidence, kind: str) -> Finding:
 
 SIGNS = (
     service_crashed,
+    service_not_reached,
+    service_refuses,
     service_unreachable,
     service_sick,
     service_slow,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from watchkeeper.evidence import MAINTENANCE, Evidence, Outcome, Reading
-from watchkeeper.signs.answers import failing
+from watchkeeper.evidence import MAINTENANCE, Evidence, Kind, Outcome, Reading
+from watchkeeper.signs.answers import Answer, those
 from watchkeeper.signs.finding import Finding, both, found, of_one
 
 
@@ -31,8 +31,21 @@ def vendor_in_maintenance(evidence: Evidence) -> Finding:
 
 
 def fails_in_maintenance(evidence: Evidence) -> Finding:
-    """Endpoints fail while the vendor's announced maintenance goes on."""
-    return both(found(failing(evidence)), vendor_in_maintenance(evidence))
+    """What maintenance can explain is seen while the vendor's announced one goes on: server errors,
+    silence, a page about it. It explains no refused key, no missing right, no name that does not
+    resolve."""
+    explained = tuple(
+        r
+        for r in those(evidence, Answer.SERVER_ERROR, Answer.PAGE, Answer.SILENT)
+        if r.status is not None or r.fault in _OF_A_STOPPED_SERVER
+    )
+    control = evidence.one(Kind.NETWORK, "control")
+    if control is not None and control.outcome is Outcome.DOWN:
+        explained = tuple(r for r in explained if r.status is not None)
+    return both(found(explained), vendor_in_maintenance(evidence))
+
+
+_OF_A_STOPPED_SERVER = frozenset({"timeout", "refused", "unreachable", "reset", "protocol"})
 
 
 def announced(reading: Reading) -> bool:

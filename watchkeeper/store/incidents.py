@@ -180,6 +180,7 @@ def add_diagnosis(
         diagnosis.verdict,
         diagnosis.severity,
         diagnosis.because,
+        planned=diagnosis.planned,
     )
 
 
@@ -311,8 +312,11 @@ def _show(
     verdict: Verdict,
     severity: int | None,
     summary: str,
+    *,
+    planned: bool = False,
 ) -> None:
     row = _row(session, incident_id)
     row.cause, row.verdict, row.summary = cause, verdict, summary
+    row.planned = planned
     row.severity = severity or row.severity
     session.add(row)

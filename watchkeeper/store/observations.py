@@ -48,6 +48,7 @@ def keep(
             looked_at=evidence.at,
             slow_s=evidence.slow.total_seconds(),
             tells_missing_key=evidence.tells_missing_key,
+            behind_gateway=evidence.behind_gateway,
             **{name: getattr(reading, name) for name in _OF_READING},
         )
         for reading in evidence.readings
@@ -124,6 +125,7 @@ def _evidence(rows: list[ObservationRow]) -> tuple[int | None, Evidence]:
         readings=tuple(value_of(Reading, row) for row in rows),
         slow=timedelta(seconds=first.slow_s),
         tells_missing_key=bool(first.tells_missing_key),
+        behind_gateway=bool(first.behind_gateway),
     )
     return first.incident_id, evidence
 
@@ -223,6 +225,20 @@ def unwell_services(session: Session, incident_id: int) -> frozenset[str]:
         .distinct()
     )
     return frozenset(rows)
+
+
+def last_answer(
+    session: Session, integration: str, probe: str, of: str, since: datetime
+) -> datetime | None:
+    """When a probe of our own side last got any answer from that address, at or after `since`."""
+    return session.exec(
+        select(ObservationRow.at)
+        .where(ObservationRow.integration == integration, ObservationRow.kind == Kind.SERVICE)
+        .where(ObservationRow.probe == probe, ObservationRow.of == of)
+        .where(col(ObservationRow.status).is_not(None), col(ObservationRow.at) >= since)
+        .order_by(col(ObservationRow.at).desc())
+        .limit(1)
+    ).first()
 
 
 def last_good(session: Session, integration: str, before: datetime) -> datetime | None:

@@ -1,9 +1,12 @@
 """Which answers deserve another attempt. This is the one place that says so.
 
-2xx                              go on
-429                              Throttled, with the wait that the vendor asked for
-408 425 500 502 503 504          Unavailable: another attempt may do
+What an answer is, `classifying` says: by all of it, and not by its status alone.
+
+2xx                              go on, unless the body is nothing but an error
+it was asked too much            Throttled, with the wait that the vendor asked for
+408 425, 5xx known or not        Unavailable: another attempt may do
 the same of a write, but 425     Ambiguous: it may have been done
+501 505 506 508 510 511,
 everything else, 3xx too         Permanent: asking again gives the same answer
 """
 
@@ -11,14 +14,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from watchkeeper.answer import Answer
 from watchkeeper.errors import Ambiguous, Permanent, Throttled, Transient, WatchkeeperError
 from watchkeeper.harmless import masked
 from watchkeeper.runbook.api import Resource
-from watchkeeper.vendor.rate_signals import RateSignal, rate_signal
+from watchkeeper.vendor.classifying import Signals, classify
+from watchkeeper.vendor.rate_signals import RateSignal
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.strict_json import BadBody, loads
 
-RETRYABLE = frozenset({408, 425, 500, 502, 503, 504})
 NOT_STARTED = frozenset({425})
 LONGEST_QUOTE = 160
 SHORT_BODY = 200
@@ -29,11 +33,11 @@ KeyFault = Literal["bad_key", "not_sent", "unclear"]
 
 
 class Unavailable(Transient):
-    """The vendor could not answer this time."""
+    """The vendor could not answer this time. `wait_s`: how long it asks us to wait, if it does."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, wait_s: float | None = None) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.wait_s = status, wait_s
 
 
 class Rejected(Permanent):
@@ -45,15 +49,15 @@ class Rejected(Permanent):
 
 
 class KeyRefused(Rejected):
-    """401. `fault` tells a key that is not accepted from one that was not sent."""
+    """The key is refused. `fault` tells one that is not accepted from one that was not sent."""
 
-    def __init__(self, message: str, fault: KeyFault) -> None:
-        super().__init__(message, 401)
+    def __init__(self, message: str, fault: KeyFault, status: int = 401) -> None:
+        super().__init__(message, status)
         self.fault = fault
 
 
 class Forbidden(Rejected):
-    """403: the key is good, its owner may not do this."""
+    """403: the key is good, its owner may not do this, or something before the API refuses us."""
 
 
 class NotFound(Rejected):
@@ -69,23 +73,23 @@ class BadRequest(Rejected):
 
 
 def raise_for(reply: Reply, resource: Resource | str) -> None:
-    """Return on 2xx; raise what the status means otherwise. See the table above."""
-    if 200 <= reply.status < 300:
+    """Return on success; raise what the answer means otherwise. See the table above.
+
+    A page or another odd body with a good status passes: whoever reads it says what is wrong.
+    """
+    said = classify(reply)
+    if 200 <= reply.status < 300 and said.answer in _READ_ON:
         return
     name = resource if isinstance(resource, str) else resource.name
-    raise _failure(reply, f"{name}: the vendor answered {reply.status}{_quoted(reply)}")
+    raise _failure(reply, said, f"{name}: the vendor answered {reply.status}{_quoted(reply)}")
+
+
+_READ_ON = frozenset({Answer.OK, Answer.PAGE, Answer.ODD, Answer.INTERCEPTED})
 
 
 def throttle(reply: Reply) -> RateSignal:
     """The reply's rate signals, read by the vendor's clock where it told it."""
-    body = reply.body if reply.status == 429 else b""
-    return rate_signal(reply.headers, reply.date or reply.at, body)
-
-
-def asked_wait_s(reply: Reply) -> float | None:
-    """The seconds that a 429 asks us to wait; its reset where it names nothing else."""
-    signal = throttle(reply)
-    return signal.reset_s if signal.wait_s is None else signal.wait_s
+    return classify(reply).rate
 
 
 def key_fault(reply: Reply) -> KeyFault:
@@ -97,20 +101,27 @@ def key_fault(reply: Reply) -> KeyFault:
     return "not_sent" if text and len(text) <= SHORT_BODY and not page else "unclear"
 
 
-def _failure(reply: Reply, message: str) -> WatchkeeperError:
+def _failure(reply: Reply, said: Signals, message: str) -> WatchkeeperError:
     status = reply.status
-    if status == 429:
-        return Throttled(message, asked_wait_s(reply))
-    if status in RETRYABLE:
+    if said.answer is Answer.THROTTLED:
+        return Throttled(message, said.wait_s)
+    if said.again:
         if reply.safe or status in NOT_STARTED:
-            return Unavailable(message, status)
+            return Unavailable(message, status, said.wait_s)
         return Ambiguous(f"{message}; it may have been done")
-    if status == 401:
-        return KeyRefused(message, key_fault(reply))
+    if said.answer is Answer.REFUSED:
+        return KeyRefused(message, key_fault(reply), status)
     if 300 <= status < 400:
         return Redirected(message, status)
-    kinds = {400: BadRequest, 422: BadRequest, 403: Forbidden, 404: NotFound, 410: NotFound}
-    return kinds.get(status, Rejected)(message, status)
+    kind = _KINDS.get(said.answer, Rejected)
+    return (BadRequest if status in (400, 422) else kind)(message, status)
+
+
+_KINDS: dict[Answer, type[Rejected]] = {
+    Answer.FORBIDDEN: Forbidden,
+    Answer.SHUT_OUT: Forbidden,
+    Answer.MISSING: NotFound,
+}
 
 
 def _quoted(reply: Reply) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 import httpx
 from sqlmodel import Session
 
+from watchkeeper.answer import Answer
 from watchkeeper.credentials.current_keys import Read
 from watchkeeper.credentials.protocols import RotatableStore, Stage
 from watchkeeper.credentials.reading import KeyReader, current_key
@@ -21,7 +22,7 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import UserError
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store.engine import Store
-from watchkeeper.vendor.answers import asked_wait_s
+from watchkeeper.vendor.classifying import classify
 from watchkeeper.vendor.guard import MAX_BYTES, TEST_KEY, Bounds, Guard
 from watchkeeper.vendor.pacing import RateGate, nothing_stops
 from watchkeeper.vendor.purpose import Purpose
@@ -36,7 +37,7 @@ KeyChoice = Stage | Literal["second", "made_up"] | Secret | None
 MADE_UP = "not-a-key-made-up-by-watchkeeper"
 # The share of a deadline that a far store may take to tell the key.
 STORE_SHARE = 0.5
-# For a 429 that names no wait.
+# Where it says that it was asked too much, and names no wait.
 USUAL_HOLD_S = 5.0
 
 
@@ -89,14 +90,13 @@ class VendorClient:
             latency_s=response.extensions["latency_s"],
             at=self._now(),
             method=request.method,
+            encoded=response.extensions["encoded"],
         )
-        if reply.status == 429:
-            self._hold(reply)
+        said = classify(reply)
+        if said.answer is Answer.THROTTLED:
+            wait_s = USUAL_HOLD_S if said.wait_s is None else said.wait_s
+            self._gate.hold(reply.at + timedelta(seconds=wait_s))
         return reply
-
-    def _hold(self, reply: Reply) -> None:
-        asked = asked_wait_s(reply)
-        self._gate.hold(reply.at + timedelta(seconds=USUAL_HOLD_S if asked is None else asked))
 
 
 def vendor_client(

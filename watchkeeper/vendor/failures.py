@@ -20,7 +20,6 @@ Kind = Literal[
     "tls",
     "protocol",
     "too_large",
-    "encoded",
 ]
 
 WORDS: dict[Kind, str] = {
@@ -32,16 +31,16 @@ WORDS: dict[Kind, str] = {
     "tls": "the TLS handshake failed",
     "protocol": "what came back is not a complete HTTP answer",
     "too_large": "the answer is larger than we read",
-    "encoded": "the answer is compressed, which we did not ask for",
 }
 
 
 class CallFailed(Transient):
-    """No usable answer. `kind` says at which step the call ended."""
+    """No usable answer. `kind` says at which step the call ended; `status`: of an answer that came
+    and is more than we read."""
 
-    def __init__(self, kind: Kind, call: str) -> None:
+    def __init__(self, kind: Kind, call: str, status: int | None = None) -> None:
         super().__init__(f"{call}: {WORDS[kind]}")
-        self.kind = kind
+        self.kind, self.status = kind, status
 
 
 def kind_of(error: BaseException) -> Kind:

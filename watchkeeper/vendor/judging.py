@@ -7,11 +7,14 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
+from watchkeeper.answer import WELL, Answer
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.harmless import harmless
 from watchkeeper.runbook.probes import Probe
-from watchkeeper.vendor.answers import asked_wait_s, key_fault
+from watchkeeper.vendor.answers import key_fault
+from watchkeeper.vendor.bodies import Body, has_errors_beside
+from watchkeeper.vendor.classifying import Signals, classify
 from watchkeeper.vendor.reply import Reply
 from watchkeeper.vendor.strict_json import loads
 
@@ -28,7 +31,9 @@ LARGEST_SIGNED = 64 * 1024
 def judge(probe: Probe, reply: Reply, at: datetime, slow_s: float, of: str = "") -> Reading:
     """`slow_s`: where slow begins unless the probe has a bound of its own. `of`: for a probe of one
     record, the probe of its list."""
-    outcome, fault, detail = _judged(probe, reply)
+    said = classify(reply)
+    answer, fault, detail = _judged(probe, reply, said)
+    outcome = _OUTCOMES.get(answer, Outcome.DOWN)
     bound_s = probe.expect.slow.total_seconds() if probe.expect.slow else None
     if outcome is Outcome.OK and reply.latency_s > (slow_s if bound_s is None else bound_s):
         outcome = Outcome.DEGRADED
@@ -43,57 +48,76 @@ def judge(probe: Probe, reply: Reply, at: datetime, slow_s: float, of: str = "")
         fault=fault,
         detail=detail,
         critical=probe.critical,
-        wait_s=asked_wait_s(reply) if reply.status == 429 else None,
+        wait_s=said.wait_s,
         skew_s=None if reply.date is None else (reply.date - at).total_seconds(),
         bound=bound_s,
         signature=signature(reply),
         of=of,
+        answer=answer,
+        speaker=said.speaker,
     )
 
 
-def _judged(probe: Probe, reply: Reply) -> tuple[Outcome, str | None, str]:
+_OUTCOMES = {Answer.OK: Outcome.OK, Answer.THROTTLED: Outcome.DEGRADED}
+_Judged = tuple[Answer, str | None, str]
+
+
+def _judged(probe: Probe, reply: Reply, said: Signals) -> _Judged:
+    good = 200 <= reply.status < 300
+    if reply.status in probe.expect.status and not (good and said.answer not in _READ_ON):
+        return _shape(probe, reply, said)
+    if said.answer is Answer.REFUSED:
+        told = f"{said.detail}; " if said.detail else ""
+        return said.answer, said.fault, told + _KEY_WORDS[key_fault(reply)]
+    if not good or said.answer not in _READ_ON:
+        return said.answer, said.fault, said.detail
     if probe.expect.status:
-        if reply.status in probe.expect.status:
-            return _shape(probe, reply)
-    elif 200 <= reply.status < 300:
-        return _shape(probe, reply)
-    if reply.status == 429:
-        return Outcome.DEGRADED, None, ""
-    if reply.status == 401:
-        return Outcome.DOWN, None, _KEY_WORDS[key_fault(reply)]
-    unexpected = f"{reply.status} is not what the runbook expects"
-    fault = "wrong_value" if 200 <= reply.status < 300 else None
-    return Outcome.DOWN, fault, unexpected if fault else ""
+        return Answer.ODD, "wrong_value", f"{reply.status} is not what the runbook expects"
+    return _shape(probe, reply, said)
 
 
-def _shape(probe: Probe, reply: Reply) -> tuple[Outcome, str | None, str]:
+_READ_ON = WELL | {Answer.ODD, Answer.PAGE}
+
+
+def _shape(probe: Probe, reply: Reply, said: Signals) -> _Judged:
+    """Of an answer whose status is as good as it should be."""
     expect = probe.expect
-    if probe.method == "HEAD" or (probe.envelope is None and expect.json_path is None):
-        return Outcome.OK, None, ""
+    if probe.method == "HEAD":
+        return Answer.OK, None, ""
+    # Whether or not a shape was declared: an error, or a page for people, is no answer of an API.
+    if said.answer is Answer.PAGE:
+        return said.answer, said.fault, said.detail
+    if said.fault == "error_body":
+        return Answer.ODD, said.fault, said.detail
+    if probe.envelope is None and expect.json_path is None:
+        return Answer.OK, None, ""
+    if reply.encoded is not None:
+        why = f"the body is compressed ({reply.encoded}), which was not asked for"
+        return Answer.ODD, "encoded", why
     try:
         body = reply.json()
     except WatchkeeperError:
-        if reply.body.lstrip()[:1] == b"<":
-            return Outcome.DOWN, "html", "a page, and not the JSON that was asked for"
-        return Outcome.DOWN, "not_json", "the body is not the JSON that was asked for"
+        empty = said.body is Body.EMPTY
+        why = "the body is empty" if empty else "the body is not the JSON that was asked for"
+        return Answer.ODD, "empty" if empty else "not_json", why
     if probe.envelope is not None and not isinstance(at_path(body, probe.envelope), list):
         error = isinstance(body, dict) and ("error" in body or "errors" in body)
         detail = f"the body has no list {probe.envelope!r}{', but an error' if error else ''}"
-        return Outcome.DOWN, "error_body" if error else "no_list", detail
+        return Answer.ODD, "error_body" if error else "no_list", detail
+    if probe.envelope is not None and has_errors_beside(body):
+        return Answer.ODD, "error_body", f"an error beside the list {probe.envelope!r}"
     if expect.json_path is not None:
         return _value(expect.json_path, expect.equals, body)
-    return Outcome.OK, None, ""
+    return Answer.OK, None, ""
 
 
-def _value(
-    path: str, wanted: str | int | bool | None, body: Any
-) -> tuple[Outcome, str | None, str]:
+def _value(path: str, wanted: str | int | bool | None, body: Any) -> _Judged:
     value = at_path(body, path)
     if value is None or (wanted is not None and value != wanted):
         told = isinstance(value, str | int | float)
         shown = harmless(repr(value), LONGEST_VALUE) if told else "not there"
-        return Outcome.DOWN, "wrong_value", f"{path} is {shown}"
-    return Outcome.OK, None, ""
+        return Answer.ODD, "wrong_value", f"{path} is {shown}"
+    return Answer.OK, None, ""
 
 
 def at_path(body: Any, path: str) -> Any:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from watchkeeper.errors import Permanent
 from watchkeeper.runbook.api import Resource
 from watchkeeper.vendor.answers import raise_for
+from watchkeeper.vendor.bodies import has_errors_beside
 from watchkeeper.vendor.client import VendorClient
 from watchkeeper.vendor.following import MISSING, member
 from watchkeeper.vendor.items import Item, iso, item_of
@@ -120,6 +121,9 @@ def page_of(reply: Reply, resource: Resource, window: Window, trail: Trail) -> P
 def items_of(body: Any, resource: Resource) -> tuple[Item, ...]:
     """The records of a list's body. Raises BadBody where it is no such list."""
     records = _enveloped(body, resource.envelope, resource)
+    if resource.envelope is not None and has_errors_beside(body):
+        # What is in the list may then be a part of it, or nothing.
+        raise BadBody(f"{resource.name}: an error stands beside {resource.envelope!r}")
     if not isinstance(records, list):
         what = "the body" if resource.envelope is None else repr(resource.envelope)
         raise BadBody(f"{resource.name}: {what} is not a list")

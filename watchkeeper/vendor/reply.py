@@ -19,6 +19,7 @@ class Reply:
 
     `headers`: names in lower case. `latency_s`: from sending to the last byte, the wait for our
     turn not counted. `at`: our clock when it was complete; `date`: the vendor's own, if it told.
+    `encoded`: the coding of the body where it is one that we cannot undo.
     """
 
     status: int
@@ -27,6 +28,7 @@ class Reply:
     latency_s: float
     at: datetime
     method: str = "GET"
+    encoded: str | None = None
 
     @property
     def date(self) -> datetime | None:
@@ -39,6 +41,8 @@ class Reply:
 
     def json(self) -> Any:
         """The body's value. Raises BadBody where it is not strict JSON."""
+        if self.encoded is not None:
+            raise strict_json.BadBody(f"the body is compressed ({self.encoded}), which is not read")
         return strict_json.loads(self.body)
 
 

@@ -13,6 +13,7 @@ LARGEST = 8 * 1024 * 1024
 # Eight MiB of `[],[],` would be 250 MiB of values, and seconds of nothing else.
 MOST_VALUES = 100_000
 DEEPEST = 64
+_BOM = b"\xef\xbb\xbf"
 _BETWEEN = bytes(set(range(256)) - set(b'"[{,'))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -26,12 +27,13 @@ class _Unfit(ValueError):
 
 
 def loads(body: bytes, largest: int = LARGEST) -> Any:
-    """The value of a UTF-8 JSON text.
+    """The value of a UTF-8 JSON text, with or without a byte order mark.
 
     Raises BadBody on NaN and infinities (1e999 too), a key given twice, more than `DEEPEST`
     levels, `MOST_VALUES` values or `largest` bytes, trailing text, or broken JSON. Its text quotes
     nothing.
     """
+    body = body.removeprefix(_BOM)
     fault = _beyond(body, largest)
     value: Any = None
     if fault is None:

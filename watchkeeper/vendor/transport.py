@@ -14,6 +14,7 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, WatchkeeperError
 from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.bounded import TooLarge, bounded
+from watchkeeper.vendor.encoding import TooLargeInside, decoded
 from watchkeeper.vendor.failures import WORDS, CallFailed, Kind, kind_of
 from watchkeeper.vendor.guard import Bounds, Guard
 from watchkeeper.vendor.pacing import RateGate
@@ -35,7 +36,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     `key` is read just before sending; None sends no key. The deadline is for the whole exchange,
     from connecting to the last byte, however slowly it drips; waiting for our turn comes before.
-    The response's `latency_s` extension is the exchange's length.
+    Of the response's extensions `latency_s` is the exchange's length, and `encoded` the coding of a
+    body that we cannot undo.
 
     Raises Refused (nothing was sent), Throttled (our turn did not come), CallFailed (no usable
     answer), Ambiguous (the same, of a write that the vendor may have seen), and what reading the
@@ -97,22 +99,21 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         with self._wires.taken() as wire:
             response = await wire.handle_async_request(sealed)
-            body = await self._body(response)
+            body, encoded = await self._body(response)
         return httpx.Response(
             response.status_code,
             headers=_kept(response.headers, secret),
             content=_masked(body, secret),
-            extensions={"latency_s": time.perf_counter() - started},
+            extensions={"latency_s": time.perf_counter() - started, "encoded": encoded},
         )
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: httpx.Response) -> tuple[bytes, str | None]:
+        most = self._bounds.max_bytes
         try:
-            if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-                raise _Unusable("encoded")
-            stream = cast(AsyncIterable[bytes], response.stream)
-            return await bounded(stream, self._bounds.max_bytes)
-        except TooLarge:
-            raise _Unusable("too_large") from None
+            raw = await bounded(cast(AsyncIterable[bytes], response.stream), most)
+            return decoded(raw, response.headers.get("content-encoding", ""), most)
+        except (TooLarge, TooLargeInside):
+            raise _Unusable("too_large", response.status_code) from None
         finally:
             await response.aclose()
 
@@ -121,15 +122,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         call = f"{self._guard.integration} {request.method} {request.url.path[:120]!r}"
         if sent.begun and request.method not in SAFE_METHODS:
             return Ambiguous(f"{call}: {WORDS[kind]}; the vendor may have done it")
-        return CallFailed(kind, call)
+        return CallFailed(kind, call, error.status if isinstance(error, _Unusable) else None)
 
 
 class _Unusable(Exception):
     """An answer that we stop reading."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, status: int) -> None:
         super().__init__(kind)
-        self.kind = kind
+        self.kind, self.status = kind, status
 
 
 class _Sent:

@@ -42,6 +42,10 @@ class Case:
     control: dict[str, Any] = field(default_factory=dict)
     # Where the vendor is believed to be: by name, or over TLS with another's certificate.
     address: Literal["usual", "unresolvable", "intercepted"] = "usual"
+    # What integrations.yaml says of our service's address.
+    health: Literal["usual", "typo", "wrong_port", "tls"] = "usual"
+    # The wire is a gateway of ours, and the vendor can be asked past it.
+    gateway: bool = False
     pending: Key = "none"
     second: Key = "none"
     stored: Stored = "good"

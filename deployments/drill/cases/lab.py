@@ -48,6 +48,8 @@ USUAL_PATHS = {
     "instatus": "/v2/components.json",
     "feed": "/history.rss",
 }
+# Below those that anybody may listen at without being root.
+CLOSED_PORT = 9
 YEAR, FEW_DAYS = timedelta(days=365), timedelta(days=3)
 
 # Clocks run fast, budgets are ample: a triage is about what is planted, not about our own pace.
@@ -244,7 +246,7 @@ class Lab:
         if case.second != "none":
             self._write_key(home / "second.json", self._key(case.second), now)
             credential["second"] = "file:second.json"
-        service: dict[str, Any] = {"health_url": f"{self.service_at.url}/health"}
+        service: dict[str, Any] = {"health_url": self._health_url(case)}
         if case.measured:
             service["metrics"] = {"kind": "text", "url": f"{self.service_at.url}/metrics"}
             service["logs"] = {"kind": "file", "path": str(self.log)}
@@ -260,6 +262,7 @@ class Lab:
             "credential": credential,
             "service": service,
             "overrides": OVERLAY | self._other_page(case),
+            **({"direct_url": self.vendor_at.url + self.base_path} if case.gateway else {}),
         }
 
     def _other_page(self, case: Case) -> dict[str, Any]:
@@ -267,6 +270,15 @@ class Lab:
             return {}
         told = {"kind": case.page_kind, "path": USUAL_PATHS[case.page_kind]}
         return {"status_page": {**told, "component": self._component}}
+
+    def _health_url(self, case: Case) -> str:
+        port = self.service_at.port
+        return {
+            "usual": f"http://127.0.0.1:{port}/health",
+            "typo": f"http://integration.{self.book.vendor}.invalid:{port}/health",
+            "wrong_port": f"http://127.0.0.1:{CLOSED_PORT}/health",
+            "tls": f"https://127.0.0.1:{port}/health",
+        }[case.health]
 
     def _base_url(self, case: Case) -> str:
         if case.address == "unresolvable":

@@ -12,6 +12,7 @@ from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.gaps import version_of
 from watchkeeper.performing import leaking
 from watchkeeper.performing.connectors import keys_of
+from watchkeeper.performing.past import address_of
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import changes, observations, records, watermarks
@@ -120,6 +121,25 @@ def leaked(watch: Watch, watched: Watched) -> None:
     leaking.tell(watch, watched, current, watch.now() - HOUR, "a public repository", "ann")
 
 
+def service_answered(watch: Watch, watched: Watched) -> None:
+    """Our service answered a minute ago, at the address where it is asked now."""
+    service = watched.integration.service
+    assert service is not None
+    reading = Reading(
+        probe="service",
+        kind=Kind.SERVICE,
+        target="our service",
+        at=watch.now() - timedelta(minutes=1),
+        outcome=Outcome.OK,
+        latency_s=0.01,
+        status=200,
+        of=address_of(service.health_url),
+    )
+    seen = Evidence(integration=watched.name, at=reading.at, readings=(reading,))
+    with watch.store.write() as session:
+        observations.keep(session, seen, None, Purpose.HEALTH)
+
+
 def _changed(watch: Watch, watched: Watched, kind: ChangeKind, what: str) -> None:
     with watch.store.write() as session:
         now = watch.now()
@@ -148,5 +168,6 @@ PREPARED: Mapping[str, Prepare] = {
         deployed,
         key_changed,
         leaked,
+        service_answered,
     )
 }

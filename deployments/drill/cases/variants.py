@@ -7,8 +7,17 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+from deployments.drill.cases.answers_table import answers, page
 from deployments.drill.cases.case import Case
-from deployments.drill.cases.table import DEGRADED_MX, DOWN_MX, EXPIRED, M, fault, outage
+from deployments.drill.cases.table import (
+    DEGRADED_MX,
+    DOWN_MX,
+    EXPIRED,
+    MAINTENANCE_MX,
+    M,
+    fault,
+    outage,
+)
 
 PATHS = ("/workorders", "/assets", "/locations", "/users")
 CRITICAL = "/workorders"
@@ -187,15 +196,93 @@ def _unreachable(rng: Random) -> dict[str, Any]:
     return {
         "wire": mode,
         "control": mode if dead else {},
+        "page": {"broken": "hang"} if dead else {},
         "causes": ("network_issue",),
         "severity": 1,
         "proven": dead,
     }
 
 
-def _redirected(_rng: Random) -> dict[str, Any]:
-    gone = fault("redirected", location="https://login.example.com/")
-    return {"faults": (gone,), "causes": ("api_path_changed",), "severity": 1}
+def _redirected(rng: Random) -> dict[str, Any]:
+    login = rng.random() < 0.5
+    location = rng.choice(LOGINS if login else ("/v2/x", "https://api2.example.com/v1"))
+    cause = "answered_by_another" if login else "api_path_changed"
+    return {"faults": (fault("redirected", location=location),), "causes": (cause,), "severity": 1}
+
+
+LOGINS = ("https://login.example.com/", "/login?next=x", "https://sso.corp.example/saml2/idp")
+
+
+def _throttled_otherwise(rng: Random) -> dict[str, Any]:
+    """D5: too many requests, in another dress than a 429."""
+    status = rng.choice((403, 403, 420, 503, 529, 200, 400))
+    spent = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}
+    words = rng.choice(("API rate limit exceeded", "Too many requests", "Request was throttled"))
+    body = rng.choice(({"error": words}, {"errors": [{"message": words, "code": "RATE_LIMITED"}]}))
+    given = answers(status, body, headers=rng.choice(({}, spent, {"Retry-After": "30"})))
+    return {"faults": (given,), "causes": ("rate_limit_exceeded",), "severity": 2}
+
+
+def _firewall(rng: Random) -> dict[str, Any]:
+    """D6: a page of something before the API."""
+    some = rng.random() < 0.7
+    paths, severity = _one_of(rng, 2, 4) if some else ((), 1)
+    title = rng.choice(
+        ("Access Denied", "403 Forbidden", "Attention Required!", "Request Rejected")
+    )
+    server = rng.choice(({}, {"Server": "cloudflare"}, {"Server": "AkamaiGHost"}))
+    given = answers(rng.choice((403, 403, 406)), page(title), *paths, headers=server)
+    return {"faults": (given,), "causes": ("access_denied",), "severity": severity, "proven": False}
+
+
+def _by_a_proxy(rng: Random) -> dict[str, Any]:
+    """D9: a proxy, or the network, wants us to sign in."""
+    given = answers(rng.choice((407, 511)), rng.choice(("", page("Proxy"))))
+    return {"faults": (given,), "causes": ("network_issue",), "severity": 1, "proven": False}
+
+
+def _alike(rng: Random) -> dict[str, Any]:
+    """D7: every key, and none, is refused with the same words."""
+    red = rng.random() < 0.5
+    return {
+        "faults": (answers(401, {"error": rng.choice(("Invalid token", "Unauthorized"))}),),
+        "page": DOWN_MX if red else {},
+        "pending": rng.choice(("none", "good")),
+        "causes": ("vendor_auth_down",),
+        "severity": 1,
+        "proven": None if red else False,
+    }
+
+
+def _error_inside(rng: Random) -> dict[str, Any]:
+    """D8: a 200 that holds an error, everywhere or somewhere."""
+    some = rng.random() < 0.5
+    paths, severity = _one_of(rng, 2, 4) if some else ((), 1)
+    body: Any = rng.choice(({"errors": [{"message": "boom"}]}, {"error": "boom"}, [], ""))
+    return {
+        "faults": (answers(200, body, *paths),),
+        "causes": ("api_contract_changed",),
+        "severity": severity,
+        "proven": False,
+    }
+
+
+def _at_our_gateway(rng: Random) -> dict[str, Any]:
+    """D3: our gateway fails, the vendor answers past it."""
+    return {
+        "wire": {"mode": "answer", "status": rng.choice((500, 502, 503, 504))},
+        "gateway": True,
+        "page": rng.choice(({}, DOWN_MX)),
+        "causes": ("gateway_fault",),
+        "severity": 1,
+    }
+
+
+def _unexplained_by_maintenance(rng: Random) -> dict[str, Any]:
+    """D2 D10: something else is wrong in announced maintenance."""
+    if rng.random() < 0.5:
+        return {**_expired(rng), "page": MAINTENANCE_MX}
+    return {**_scope(rng), "page": MAINTENANCE_MX}
 
 
 def _down_and_slow(rng: Random) -> dict[str, Any]:
@@ -244,6 +331,13 @@ _DRAWS: tuple[Draw, ...] = (
     _throttled,
     _unreachable,
     _redirected,
+    _throttled_otherwise,
+    _firewall,
+    _by_a_proxy,
+    _alike,
+    _error_inside,
+    _at_our_gateway,
+    _unexplained_by_maintenance,
     _down_and_slow,
     _expired_and_down,
     _well,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployments.drill.expects import AtLeast, AtMost, Expect, grows, shows
-from deployments.drill.scenario import Scenario
+from deployments.drill.scenario import HUNG, Scenario
 from deployments.drill.scenarios.passing import DEFERRABLE, LIKELY, SURE, passing
 from deployments.drill.setup import Setup
 
@@ -106,6 +106,7 @@ NETWORK = (
         "network_issue",
         1,
         wire={"mode": "refuse"},
+        status_page=HUNG,
         pauses=DEFERRABLE,
     ),
     passing(

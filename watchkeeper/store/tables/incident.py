@@ -24,6 +24,8 @@ class IncidentRow(SQLModel, table=True):
     cause: str | None = None
     verdict: str
     severity: int
+    # All that is wrong was announced by the vendor.
+    planned: bool = False
     summary: str
     opened_by: str
     taken_by: str | None = None
@@ -104,6 +106,9 @@ class ObservationRow(SQLModel, table=True):
     unit: str | None = None
     signature: str | None = None
     of: str | None = None
+    answer: str | None = None
+    speaker: str | None = None
+    behind_gateway: bool | None = None
 
 
 class PageRow(SQLModel, table=True):
