@@ -14,12 +14,16 @@ from deployments.drill.expects import (
     AtMost,
     Expect,
     Outside,
+    Shows,
     grows,
     in_order,
     no_live_call_failed,
+    paced,
     shows,
+    unmet,
 )
 from deployments.drill.happened import calls_of, events_of
+from deployments.drill.scenarios import SCENARIOS
 from watchkeeper.credentials.protocols import Version
 
 MINUTE = timedelta(minutes=1)
@@ -67,6 +71,50 @@ ROWS: list[tuple[Expect, Outside, str | None]] = [
 def test_a_broken_expectation_is_told(expected: Expect, shown: Outside, told: str | None) -> None:
     said = expected.wrong(shown)
     assert (said == []) if told is None else any(told in line for line in said), said
+
+
+def called(count: int, seconds: float) -> Outside:
+    return Outside(lasting={"calls": {"count": count, "seconds": seconds}})
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept"),
+    [(called(0, 8), True), (called(10, 8), True), (called(11, 8), False), (Outside(), False)],
+)
+def test_a_limit_is_counted_in_calls_and_never_missed_by_a_slow_machine(
+    shown: Outside, kept: bool
+) -> None:
+    """One a second for eight seconds, and two that were on their way; fewer break nothing."""
+    assert (paced("calls", per_s=1).wrong(shown) == []) is kept
+
+
+def test_a_moment_is_waited_for_until_its_own_expectations_hold() -> None:
+    """Counts of events are worth waiting for; what other moments must show is not asked of this one."""
+    expects = (
+        shows("s", "x", before=AtLeast(5), lasting=AtLeast(9), after=0),
+        grows("s", "x", by=AtLeast(2), until="lasting"),
+        in_order("a", "b"),
+        paced("calls", per_s=1),
+    )
+    assert unmet(expects, outside(4, None, None), "before") == ["s x before: 4, not at least 5"]
+    assert unmet(expects, outside(5, None, None), "before") == []
+    assert len(unmet(expects, outside(5, 6, None), "lasting")) == 3
+    assert unmet(expects, outside(5, None, 1), "after") == [
+        "s x afterwards: 1, not 0",
+        "a never happened",
+        "b never happened",
+    ]
+    assert unmet(expects, outside(5, None, 1), "early") == []
+
+
+def test_no_scenario_asks_for_a_share_of_a_second() -> None:
+    """0.47 calls a second were "not at least 0.5" on a quiet machine. A rate that must be reached is the
+    machine's; a count of events is not. Limits on our own rate are `paced`."""
+    for scenario in SCENARIOS.values():
+        for one in scenario.expects:
+            if isinstance(one, Shows) and one.path[-1].endswith("per_s"):
+                # A setting that was set, as the far side shows it.
+                assert one.path[0] == "settings", (scenario.name, one.says)
 
 
 STATS = {"stats": {"ok": 5, "failed": 1}}
@@ -142,7 +190,8 @@ def test_our_service_s_calls_are_counted_by_the_vendors_log() -> None:
     assert calls_of(USED, T0, T0 + 5 * MINUTE) == {
         "ok": 1,
         "failed": 2,
-        "per_s": 0.01,
+        "count": 3,
+        "seconds": 300.0,
         "by_key": {"initial": 2, "spare": 1},
     }
     later = calls_of(USED, T0 + MINUTE, T0 + 5 * MINUTE)

@@ -17,7 +17,7 @@ from deployments.drill.cases.every import CASES
 from deployments.drill.coverage import NO_DRILL, Covered, coverage, says
 from deployments.drill.drill import Drill
 from deployments.drill.expects import Outside
-from deployments.drill.facts import Facts
+from deployments.drill.facts import Facts, UnderCap
 from deployments.drill.played import played
 from deployments.drill.prefect_view import Start
 from deployments.drill.result import result
@@ -69,7 +69,8 @@ def setting(**values: Any) -> dict[str, Any]:
 
 LEAKED = {"refused_at": "2026-07-01T09:01:00Z", "good_for_s": 60.0, "audited_by": "ada"}
 SLOWED, FREE = {"max_requests_per_s": 1.0}, {"max_requests_per_s": None}
-CALM, FEW = {"per_s": 1.0, "by_key": {"initial": 15}}, {"per_s": 1.0, "by_key": {"initial": 8}}
+CALM = {"count": 15, "seconds": 15.0, "by_key": {"initial": 15}}
+FEW = {"count": 8, "seconds": 8.0, "by_key": {"initial": 8}}
 STRICT = {"refuse": "deferrable", **SLOWED}
 LOOSE = {"refuse": None, **FREE}
 REFUSED = {"total": 90, "by_criticality": {"deferrable": 90}, "by_reason": {"refuse": 90}}
@@ -92,7 +93,7 @@ SHOWN: dict[str, Outside] = {
         early=stats(9, retried=2),
         lasting=setting(max_retries=3, max_requests_per_s=2.0)
         | stats(9, retried=8)
-        | {"calls": {"per_s": 2.0}},
+        | {"calls": {"count": 16, "seconds": 8.0}},
         after=setting(max_retries=None, **FREE),
     ),
     "leaked-key": Outside(
@@ -195,7 +196,7 @@ SHOWN: dict[str, Outside] = {
         before=setting(**LOOSE, keys=None) | stats(9) | {"calls": CALM},
         lasting=setting(**STRICT, keys=2)
         | stats(12, refused=REFUSED)
-        | {"calls": {"per_s": 1.0, "by_key": {"initial": 4, "spare": 4}}},
+        | {"calls": {"count": 8, "seconds": 8.0, "by_key": {"initial": 4, "spare": 4}}},
         after=setting(**LOOSE, keys=None)
         | stats(60)
         | {"calls": CALM, "requests": {"throttled": 0}},
@@ -241,7 +242,7 @@ def passing(scenario: Scenario) -> Facts:
         key_tested_at=T0,
         key_promoted_at=T0 + SECOND if scenario.rotates else None,
         consumers={"integration-service": NEW},
-        requests_per_s={"before": 8.0, "during": 1.0},
+        under_cap=UnderCap(count=9, seconds=9.0, cap_per_s=1.0),
         synced_while_capped=12,
         held=scenario.holds,
         outside=SHOWN.get(scenario.name, Outside()),
@@ -340,9 +341,13 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     (TWINMIND, {"outside": Outside()}, "up by 1 from before to after, and nothing was counted"),
     (KILLED, {"killed": False}, "the failpoint was not met"),
     (KILLED, {"responders": 1}, "the sweep started no second responder"),
-    (RATE, {"requests_per_s": {"before": 8.0, "during": 4.0}}, "4.0 requests/s under the cap"),
-    (RATE, {"requests_per_s": {"before": 8.0, "during": 0.0}}, "0.0 requests/s under the cap"),
-    (RATE, {"requests_per_s": {}}, "0.0 requests/s under the cap, 0.0 before"),
+    (
+        RATE,
+        {"under_cap": UnderCap(count=22, seconds=9, cap_per_s=1)},
+        "22 requests in 9 s under the",
+    ),
+    (RATE, {"under_cap": UnderCap(count=0, seconds=9, cap_per_s=1)}, "0 requests in 9 s under the"),
+    (RATE, {"under_cap": None}, "nothing was counted under the cap"),
     (RATE, {"held": ("rate_cap",)}, "held while it lasted: ('rate_cap',), not ('paused_job'"),
     (KEY, {"done": ("rotate-key", "pause-all-jobs")}, "carried out: ('rotate-key', 'pause-all"),
     (LIMITED, {"done": ("slow-service",)}, "carried out: ('slow-service',), not ('refuse"),
@@ -381,7 +386,7 @@ def test_every_fact_is_judged() -> None:
 def test_only_what_a_scenario_promises_is_asked_of_it() -> None:
     """An outage rotates no key, caps nothing and kills nobody: facts about these count for
     nothing there."""
-    strange = {"keys": [], "service_key": None, "restarts": 5, "requests_per_s": {}}
+    strange = {"keys": [], "service_key": None, "restarts": 5, "under_cap": None}
     facts = replace(passing(SCENARIOS[OUTAGE]), **strange)
     assert failures(SCENARIOS[OUTAGE], facts) == []
 

@@ -56,6 +56,8 @@ class About(StrEnum):
     SINK = "sink"
     SCHEDULE = "schedule"
     LAG = "lag"
+    RUNNER = "runner"
+    DEAD_MAN = "dead_man"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,9 @@ def _parts(facts: Facts, beats: Beats, now: datetime) -> Iterator[PartState]:
         yield _recorded(About.SINK, Part.SINK, entry.name, beats, now, unused=True)
     yield _recorded(About.SCHEDULE, Part.SCHEDULE, "", beats, now, unused=True)
     yield _recorded(About.LAG, Part.LAG, "", beats, now, unused=True)
+    yield _recorded(About.RUNNER, Part.RUNNER, "", beats, now, unused=True)
     yield _recorded(About.SERVER, Part.SERVER, "", beats, now)
+    yield _recorded(About.DEAD_MAN, Part.DEAD_MAN, "", beats, now, unused=True)
     yield _recorded(About.DISK, Part.DISK, "", beats, now)
 
 

@@ -15,8 +15,10 @@ _NAMES = {
     About.DISK: "disk",
     About.SCHEDULE: "scheduled checks",
     About.LAG: "this machine",
+    About.RUNNER: "Prefect's runner",
+    About.DEAD_MAN: "dead man's switch",
 }
-_OF_WATCH = frozenset({About.UP, About.SERVER, About.DISK, About.SCHEDULE, About.LAG})
+_OF_WATCH = frozenset(_NAMES.keys() - {About.FILES})
 _FAULTS = frozenset({Standing.FAILED, Standing.KEPT, Standing.REMOVED})
 
 

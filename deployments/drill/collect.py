@@ -4,7 +4,7 @@ times."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from sqlmodel import col, select
 
 from deployments.drill.drill import Drill
 from deployments.drill.expects import Outside
-from deployments.drill.facts import Facts
+from deployments.drill.facts import Facts, UnderCap
 from deployments.drill.keys import first_key, routing_key
 from deployments.drill.prefect_view import PrefectView
-from deployments.drill.rehearsal import BEFORE
 from deployments.drill.sealing import Witness, find_leaks
 from deployments.password import kept_password, password_file
 from watchkeeper.credentials.references import open_rotatable
@@ -27,6 +26,9 @@ from watchkeeper.report import Record
 from watchkeeper.store import jobs, leases, steps
 from watchkeeper.store.tables import EffectRow, RecordRow
 
+# So long before the fault, runs were as usual.
+USUAL = timedelta(seconds=15)
+
 
 def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
     """Everything the score is made of."""
@@ -35,7 +37,7 @@ def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
         return Facts(incident=None)
     incident, far = found[0], drill.far
     record = record_of(drill.watch, incident.id)
-    drill.notes["starts"] = view.starts(drill.mark("fault") - BEFORE)
+    drill.notes["starts"] = view.starts(drill.mark("fault") - USUAL)
     artifact = view.artifact(f"incident-{incident.id}")
     report = drill.watch.settings.reports / f"incident-{incident.id}.md"
     since, until = drill.mark("fault"), incident.recovered_at or drill.mark("recovered")
@@ -66,7 +68,7 @@ def collect(drill: Drill, view: PrefectView, witness: Witness) -> Facts:
         key_tested_at=tested,
         key_promoted_at=promoted,
         consumers=_consumers(drill),
-        requests_per_s=_rates(drill),
+        under_cap=_under_cap(drill),
         synced_while_capped=_synced(drill, incident),
         held=tuple(sorted(drill.notes.get("held", ()))),
         outside=Outside(**drill.shown),
@@ -123,14 +125,15 @@ def _rotation_times(
     return tested, promoted
 
 
-def _rates(drill: Drill) -> dict[str, float]:
-    """Live requests a second that the simulator counted of us, before the fault and under the cap."""
-    if "during" not in drill.notes:
-        return {}
-    return {
-        "before": round(_ours(drill.shown["before"]["requests"]) / BEFORE.total_seconds(), 2),
-        "during": round(_ours(drill.notes["during"]) / max(drill.notes["during_s"], 1.0), 2),
-    }
+def _under_cap(drill: Drill) -> UnderCap | None:
+    """Live requests that the simulator counted of us in a walk under the cap."""
+    if "during" not in drill.notes or drill.notes.get("cap_per_s") is None:
+        return None
+    return UnderCap(
+        count=_ours(drill.notes["during"]),
+        seconds=drill.notes["during_s"],
+        cap_per_s=drill.notes["cap_per_s"],
+    )
 
 
 def _ours(counted: dict[str, Any]) -> int:

@@ -9,7 +9,8 @@ each key has them), `keys` (label -> state; ours is `initial`), `store` (stage -
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -53,6 +54,9 @@ class Expect(Protocol):
     def says(self) -> str: ...
     def wrong(self, outside: Outside) -> list[str]:
         """What breaks it, in words; nothing where it is kept."""
+
+    def of(self, moment: Moment) -> Expect | None:
+        """The part of it that can be judged once this moment is shown; None where nothing can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,10 @@ class Shows:
         told = (f"{w!r} {WORDS[m]}" for m, w in self.wanted.items() if w is not ANYTHING)
         return f"{' '.join(self.path)}: {', '.join(told)}"
 
+    def of(self, moment: Moment) -> Expect | None:
+        wanted = self.wanted.get(moment, ANYTHING)
+        return None if wanted is ANYTHING else Shows(self.path, {moment: wanted})
+
     def wrong(self, outside: Outside) -> list[str]:
         said = []
         for moment, wanted in self.wanted.items():
@@ -136,6 +144,9 @@ class Grows:
     def says(self) -> str:
         return f"{' '.join(self.path)}: up by {self.by!r} from {self.since} to {self.until}"
 
+    def of(self, moment: Moment) -> Expect | None:
+        return self if moment == self.until else None
+
     def wrong(self, outside: Outside) -> list[str]:
         began, ended = (outside.at(m, self.path) for m in (self.since, self.until))
         if not isinstance(ended, int | float):
@@ -165,6 +176,9 @@ class InOrder:
     def says(self) -> str:
         return f"in this order: {', '.join(self.names)}"
 
+    def of(self, moment: Moment) -> Expect | None:
+        return self if moment == "after" else None
+
     def wrong(self, outside: Outside) -> list[str]:
         at = {name: outside.at("after", ("events", name)) for name in self.names}
         never = [f"{name} never happened" for name, time in at.items() if time is None]
@@ -177,6 +191,43 @@ class InOrder:
 def in_order(*names: str) -> InOrder:
     """Such as `in_order("initial revoked", "made by ada current")`."""
     return InOrder(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """Calls that arrived at the far side under a limit: no more than it allows in the time that passed.
+    A busy machine makes fewer of them, and never more; that there were some, another one says."""
+
+    path: tuple[str, ...]
+    per_s: float
+    burst: int
+
+    @property
+    def says(self) -> str:
+        return f"{' '.join(self.path)}: no more than {self.per_s:g} a second while it lasted"
+
+    def of(self, moment: Moment) -> Expect | None:
+        return self if moment == "lasting" else None
+
+    def wrong(self, outside: Outside) -> list[str]:
+        count = outside.at("lasting", (*self.path, "count"))
+        seconds = outside.at("lasting", (*self.path, "seconds"))
+        if not isinstance(count, int) or not isinstance(seconds, int | float):
+            return [f"{self.says}, and nothing was counted"]
+        most = math.ceil(self.per_s * seconds) + self.burst
+        return [] if count <= most else [f"{self.says}: {count} in {seconds:.0f} s, not {most}"]
+
+
+def paced(*path: str, per_s: float, burst: int = 2) -> Paced:
+    """Such as `paced("calls", per_s=1)`. `burst`: what was on its way as the limit was set."""
+    return Paced(path, per_s, burst)
+
+
+def unmet(expects: Iterable[Expect], outside: Outside, moment: Moment) -> list[str]:
+    """What of the expectations is not there at this moment. Counts of events grow: it is worth waiting
+    for them, and no count that must not grow is mended by waiting."""
+    parts = (one.of(moment) for one in expects)
+    return [line for part in parts if part is not None for line in part.wrong(outside)]
 
 
 def no_live_call_failed(until: Moment = "after") -> tuple[Expect, ...]:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from deployments.drill.expects import Outside
+
+# What our pacing lets through at once after a rest, and what was on its way.
+BURST = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderCap:
+    """Our live requests, as the simulator counted them, in a walk under the cap."""
+
+    count: int
+    seconds: float
+    cap_per_s: float
+
+    @property
+    def most(self) -> int:
+        return math.ceil(self.cap_per_s * self.seconds) + BURST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +49,7 @@ class Facts:
     key_tested_at: datetime | None = None
     key_promoted_at: datetime | None = None
     consumers: Mapping[str, str | None] = field(default_factory=dict)
-    requests_per_s: dict[str, float] = field(default_factory=dict)
+    under_cap: UnderCap | None = None
     synced_while_capped: int = 0
     held: tuple[str, ...] = ()
     outside: Outside = field(default_factory=Outside)

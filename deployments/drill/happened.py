@@ -13,8 +13,8 @@ Calls = Sequence[Mapping[str, Any]]
 
 
 def calls_of(used: Mapping[str, Calls], since: datetime, now: datetime) -> dict[str, Any]:
-    """{ok, failed, per_s, by_key} of our service's calls since then; `by_key` has only keys with
-    calls."""
+    """{ok, failed, count, seconds, by_key} of our service's calls since then, `seconds` ago; `by_key`
+    has only keys with calls."""
     began = _z(since)
     mine = {
         label: [c for c in calls if c["caller"].startswith(OUR_SERVICE) and c["time"] >= began]
@@ -23,8 +23,13 @@ def calls_of(used: Mapping[str, Calls], since: datetime, now: datetime) -> dict[
     every = [call for calls in mine.values() for call in calls]
     ok = sum(200 <= call["status"] < 300 for call in every)
     by_key = {label: len(calls) for label, calls in mine.items() if calls}
-    per_s = round(len(every) / max((now - since).total_seconds(), 1.0), 2)
-    return {"ok": ok, "failed": len(every) - ok, "per_s": per_s, "by_key": by_key}
+    return {
+        "ok": ok,
+        "failed": len(every) - ok,
+        "count": len(every),
+        "seconds": round((now - since).total_seconds(), 2),
+        "by_key": by_key,
+    }
 
 
 def events_of(

@@ -8,23 +8,27 @@ from datetime import UTC, datetime, timedelta
 
 from deployments.drill.drill import Drill
 from deployments.drill.entry import fall_due
+from deployments.drill.expects import WORDS, Moment, Outside, unmet
 from deployments.drill.outside import look
 from deployments.drill.played import LIST_LAG_S
 from deployments.drill.prefect_view import PrefectView
 from deployments.drill.setup import filled
 from deployments.drill.supervision import command
 from watchkeeper.incident import State
+from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.performing.reporting import report_is_final
 from watchkeeper.store import leases, watermarks
 
-# How far back from the fault the simulator is asked what was usual.
-BEFORE = timedelta(seconds=15)
-CALM_S = 60.0
+RATE_CAP = LeaseKind.RATE_CAP
+CALM_S = 120.0
+# For events at the far side to be as many as a scenario says.
+EVENTS_S = 60.0
 INCIDENT_S = 170.0
 CATCH_UP_S, TIMES = 120.0, 6
 
 
 def rehearse(drill: Drill, view: PrefectView) -> None:
+    drill.mark("world")
     sync_now(drill, view, drill.played.jobs)
     if not drill.wait("the first syncs", CALM_S, lambda: _calm(drill)):
         return
@@ -39,14 +43,14 @@ def rehearse(drill: Drill, view: PrefectView) -> None:
         _told(drill, words)
     _stand_still(drill, view)
     drill.wait("the report", CATCH_UP_S, lambda: _reported(drill))
-    drill.shown["after"] = look(drill, view, drill.mark("closed"))
+    _shown_at(drill, view, "after", drill.mark("closed"))
 
 
 def _begin(drill: Drill, view: PrefectView) -> None:
     scenario = drill.scenario
     if scenario.kill:
         (drill.world.home / "failpoints" / scenario.kill).touch()
-    drill.shown["before"] = look(drill, view, datetime.now(UTC) - BEFORE)
+    _shown_at(drill, view, "before", drill.mark("world"))
     drill.mark("fault")
     drill.far.break_it(scenario)
     if scenario.falls_due:
@@ -81,13 +85,29 @@ def _while_it_lasts(drill: Drill, view: PrefectView) -> None:
     drill.shown["early"] = look(drill, view, mitigated)
     time.sleep(scenario.cleared_after_s or 0.0)
     drill.notes["held"] = _held(drill)
-    drill.shown["lasting"] = look(drill, view, mitigated)
+    _shown_at(drill, view, "lasting", mitigated)
     drill.say(f"held: {', '.join(drill.notes['held']) or 'nothing'}")
     if scenario.goes_on:
         _sync_under_cap(drill, view)
     if scenario.cleared_after_s is not None:
         drill.far.mend_it(scenario)
         drill.say("what was broken is well again")
+
+
+def _shown_at(drill: Drill, view: PrefectView, moment: Moment, since: datetime) -> None:
+    """What the stand-ins show once the events that this moment must show have come: they are counted
+    where they arrive, and a slow machine only takes longer. What is never shown is judged as it is."""
+
+    def holds() -> bool:
+        # An incident that is over shows no more of what was in force.
+        if moment == "lasting" and drill.has_reached(State.RESOLVED):
+            return True
+        drill.shown[moment] = look(drill, view, since)
+        return not unmet(drill.scenario.expects, Outside(**drill.shown), moment)
+
+    drill.wait(f"what must be seen {WORDS[moment]}", EVENTS_S, holds)
+    if moment not in drill.shown:
+        drill.shown[moment] = look(drill, view, since)
 
 
 def _held(drill: Drill) -> list[str]:
@@ -124,11 +144,20 @@ def _calm(drill: Drill) -> bool:
 
 def _sync_under_cap(drill: Drill, view: PrefectView) -> None:
     """The main sync goes on under the cap: what it moves, and what the simulator counts of it."""
+    drill.notes["cap_per_s"] = _cap_per_s(drill)
     began = datetime.now(UTC)
     view.run(f"sync/{drill.played.main_job.name}")
     drill.wait("a critical sync under the cap", CATCH_UP_S, lambda: _walked(drill, began))
     drill.notes["during"] = drill.far.requests(began)
     drill.notes["during_s"] = (datetime.now(UTC) - began).total_seconds()
+
+
+def _cap_per_s(drill: Drill) -> float | None:
+    """By the lease; None where no cap is in force."""
+    with drill.watch.store.read() as session:
+        mine = [lease for i in drill.incidents() for lease in leases.active(session, i.id)]
+    caps = [lease.applied.get("max_requests_per_s") for lease in mine if lease.kind is RATE_CAP]
+    return next((float(cap) for cap in caps if isinstance(cap, int | float)), None)
 
 
 def _walked(drill: Drill, since: datetime) -> bool:

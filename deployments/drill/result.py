@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from deployments.drill.facts import Facts
@@ -45,7 +46,7 @@ def result(
         },
         "waits": waited,
         "data": counted | {"buffered": 0, "replayed": 0, "parked": 0},
-        "requests_per_s": facts.requests_per_s,
+        "under_cap": asdict(facts.under_cap) if facts.under_cap else None,
         "jobs_left_paused": sorted(
             n
             for n, state in facts.job_states.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployments.drill.expects import AtLeast, AtMost, shows
+from deployments.drill.expects import AtLeast, paced, shows
 from deployments.drill.scenario import Scenario
 from deployments.drill.scenarios.passing import DEFERRABLE, LIKELY, SURE, passing
 from deployments.drill.setup import MEASURED, Setup
@@ -24,7 +24,8 @@ RATE_LIMITED = Scenario(
     cleared_after_s=6,
     expects=(
         shows("settings", "max_requests_per_s", before=None, lasting=1.0, after=None),
-        shows("calls", "per_s", before=AtLeast(0.5), lasting=AtMost(1.5)),
+        shows("calls", "count", before=AtLeast(5)),
+        paced("calls", per_s=1),
         shows("requests", "throttled", after=0),
     ),
     setup=Setup(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployments.drill.expects import AtLeast, AtMost, grows, no_live_call_failed, shows
+from deployments.drill.expects import AtLeast, AtMost, grows, no_live_call_failed, paced, shows
 from deployments.drill.scenario import Duties, Scenario
 from deployments.drill.scenarios.passing import LIKELY, TRANSCRIPTS, passing
 from deployments.drill.scenarios.vendor import keeps_dns
@@ -117,7 +117,7 @@ STRICTER = (
     shows("settings", "max_requests_per_s", before=None, lasting=1.0, after=None),
     grows("stats", "refused", "by_criticality", "deferrable", by=AtLeast(50), until="lasting"),
     shows("stats", "refused", "by_criticality", "critical", lasting=None, after=None),
-    shows("calls", "per_s", lasting=AtMost(1.5)),
+    paced("calls", per_s=1),
     shows("requests", "throttled", after=0),
 )
 

@@ -29,9 +29,14 @@ def _called_for(scenario: Scenario) -> tuple[str, ...]:
 
 
 def _cap(facts: Facts) -> Iterator[str]:
-    rates = facts.requests_per_s
-    before, during = rates.get("before", 0.0), rates.get("during", 0.0)
-    if not 0 < during < before / 2:
-        yield f"the simulator saw {during:.1f} requests/s under the cap, {before:.1f} before"
+    """Some requests, and no more than the cap allows in that time: a slow machine makes fewer."""
+    seen = facts.under_cap
+    if seen is None:
+        yield "nothing was counted under the cap"
+    elif not 0 < seen.count <= seen.most:
+        yield (
+            f"the simulator counted {seen.count} requests in {seen.seconds:.0f} s under the cap of "
+            f"{seen.cap_per_s:g} a second, not 1 to {seen.most}"
+        )
     if not facts.synced_while_capped:
         yield "the critical sync moved nothing while the cap was in force"
