@@ -18,6 +18,7 @@ import httpx
 
 from deployments.door import Address
 from deployments.password import kept_password
+from deployments.team_database import SETTING, team_database
 from watchkeeper.errors import UserError
 from watchkeeper.settings import Settings
 
@@ -25,7 +26,7 @@ from watchkeeper.settings import Settings
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 10.0
 # What the server alone may know: runs, and the commands that they start, have no use for it.
-_SERVERS_OWN = ("PREFECT_SERVER_API_AUTH_STRING",)
+_SERVERS_OWN = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_SERVER_DATABASE_CONNECTION_URL")
 
 
 def free_address(settings: Settings) -> Address:
@@ -37,17 +38,21 @@ def free_address(settings: Settings) -> Address:
             "to the one that browsers use, such as https://watch.example.com"
         )
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        family, kind, _, _, place = found[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-            return Address(settings.host, probe.getsockname()[1], public)
+        return Address(settings.host, _bindable(settings.host, settings.port), public)
     except OSError as error:
         raise UserError(
             f"port {settings.port} on {settings.host} cannot be used ({error.strerror}): "
             "stop what listens there, or set WATCHKEEPER_PORT or WATCHKEEPER_HOST"
         ) from None
+
+
+def _bindable(host: str, port: int) -> int:
+    """The port, or a free one where it is 0. Raises OSError where nobody can listen there."""
+    family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(place)
+        return int(probe.getsockname()[1])
 
 
 def _origin(url: str | None) -> str | None:
@@ -72,35 +77,41 @@ def sealed_environment(settings: Settings, address: Address) -> dict[str, str]:
     """This process's environment with every Prefect setting ours, and none of the user's profile.
 
     The server's; `for_runs` makes that of everybody else. Prefect's client wants the password in
-    there. Raises UserError where none can be made.
+    there. Raises UserError where none can be made, or Prefect's database is no PostgreSQL.
     """
     home = settings.home.resolve() / "prefect"
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT") and k != SETTING}
     password = kept_password(settings.home)
-    return kept | {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_HOME": str(home),
-        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
-        "PREFECT_API_URL": address.api,
-        "PREFECT_API_AUTH_STRING": password,
-        "PREFECT_SERVER_API_AUTH_STRING": password,
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address.ui,
-        "PREFECT_UI_URL": address.ui,
-        "PREFECT_SERVER_UI_API_URL": address.ui_api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
-        # A hundred runs ahead for each schedule is work for nobody.
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
-        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
-        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-        "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        "PYTHONUNBUFFERED": "1",
-    }
+    database = team_database(settings)
+    theirs = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database} if database else {}
+    return (
+        kept
+        | theirs
+        | {
+            "DO_NOT_TRACK": "1",
+            "PREFECT_HOME": str(home),
+            "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+            "PREFECT_API_URL": address.api,
+            "PREFECT_API_AUTH_STRING": password,
+            "PREFECT_SERVER_API_AUTH_STRING": password,
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address.ui,
+            "PREFECT_UI_URL": address.ui,
+            "PREFECT_SERVER_UI_API_URL": address.ui_api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
+            # A hundred runs ahead for each schedule is work for nobody.
+            "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
+            "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+            "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+            "PREFECT_CLI_PROMPT": "false",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 def for_runs(environment: Mapping[str, str]) -> dict[str, str]:
@@ -183,12 +194,10 @@ class Server:
 
     def port_taken(self) -> str | None:
         """Who listens there is not our server, and would be taken for it. None where it is free."""
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.address.host, self.address.port))
-            except OSError as error:
-                return f"port {self.address.port} cannot be used ({error.strerror})"
+        try:
+            _bindable(self.address.host, self.address.port)
+        except OSError as error:
+            return f"port {self.address.port} cannot be used ({error.strerror})"
         return None
 
     async def fault(self, timeout_s: float) -> Fault | None:

@@ -136,6 +136,7 @@ RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
             "watchkeeper/performing/dead_mans_switch.py": "calls the address that is the secret",
             "watchkeeper/pagers/opening.py": "hands keys and addresses to what calls people",
             "tasks/prefect_server.py": "hands the auth string to Prefect's own client",
+            "deployments/team_database.py": "hands its address to Prefect's server",
             "deployments/drill/collect.py": "looks for the drill's keys where none may be",
             "deployments/drill/world.py": "tells the simulator which key to accept",
         },

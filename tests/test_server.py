@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from deployments.door import Address
 from deployments.password import kept_password, password_file, stored_password
-from deployments.server import for_runs, free_address, sealed_environment
+from deployments.server import Server, for_runs, free_address, sealed_environment
+from deployments.team_database import database_problems
+from watchkeeper.credentials.references import open_rotatable
+from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import UserError
 from watchkeeper.settings import Settings
 
@@ -143,6 +148,58 @@ def test_nothing_of_the_users_profile_is_left(
     assert "PREFECT_API_KEY" not in made
     assert made["PREFECT_SERVER_UI_API_URL"] == made["PREFECT_API_URL"]
     assert made["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+URL = "postgresql://watch:hunter2-of-the-team@db.example:5433/prefect?sslmode=require"
+
+
+@pytest.mark.parametrize("how", ["a url", "env", "file"])
+def test_a_teams_database_is_the_servers_alone(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its URL or a reference to it; no run and no command that it starts finds the password."""
+    keys = open_rotatable("file:db.json", tmp_path)
+    keys.promote(keys.offer(Secret(URL)))
+    said = {"a url": URL, "env": "env:TEAM_DB", "file": "file:db.json"}[how]
+    monkeypatch.setenv("TEAM_DB", URL)
+    monkeypatch.setenv("WATCHKEEPER_PREFECT_DATABASE_URL", said)
+    chosen = Settings(home=tmp_path, integrations=tmp_path / "integrations.yaml")
+    made = sealed_environment(chosen, Address("127.0.0.1", 4200))
+    monkeypatch.delenv("TEAM_DB")
+    assert made["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == (
+        "postgresql+asyncpg://watch:hunter2-of-the-team@db.example:5433/prefect?ssl=require"
+    )
+    assert "WATCHKEEPER_PREFECT_DATABASE_URL" not in made
+    given = {name: value for name, value in for_runs(made).items() if name != "TEAM_DB"}
+    assert "hunter2" not in str(given) and "hunter2" not in repr(chosen)
+
+
+NO_DATABASE = [
+    ("mysql://u:hunter2@h/d", "is no URL of a PostgreSQL"),
+    ("hunter2", "is no URL of a PostgreSQL"),
+    ("postgresql://u:hunter2@h", "is no URL of a PostgreSQL"),
+    ("env:NO_SUCH_DATABASE", "env:NO_SUCH_DATABASE is not set"),
+    ("file:missing.json", "file:missing.json"),
+]
+
+
+@pytest.mark.parametrize(("said", "why"), NO_DATABASE)
+def test_a_teams_database_that_is_none_is_one_line(tmp_path: Path, said: str, why: str) -> None:
+    chosen = Settings(home=tmp_path, prefect_database_url=SecretStr(said))
+    with pytest.raises(UserError, match=why) as refused:
+        sealed_environment(chosen, Address("127.0.0.1", 4200))
+    assert str(refused.value).startswith("WATCHKEEPER_PREFECT_DATABASE_URL")
+    assert "hunter2" not in str(refused.value)
+    assert database_problems(chosen) == [str(refused.value)]
+
+
+def test_a_port_of_ipv6_is_tried_as_one(tmp_path: Path) -> None:
+    """A free one is not called taken, and a taken one is."""
+    address = free_address(Settings(home=tmp_path, host="::1", port=0))
+    server = Server(Settings(home=tmp_path), address, {})
+    assert server.port_taken() is None
+    with socket.create_server((address.host, address.port), family=socket.AF_INET6):
+        assert "cannot be used" in (server.port_taken() or "")
 
 
 LOCKING = """

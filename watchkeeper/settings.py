@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=4200, ge=0, le=65535)
     public_url: str | None = None
+    prefect_database_url: SecretStr | None = None
     health_interval_s: float = Field(default=300, gt=0)
     sync_interval_s: float = Field(default=900, gt=0)
     sweep_interval_s: float = Field(default=15, gt=0)

@@ -25,6 +25,7 @@ from deployments.commands.edge import (
 )
 from deployments.commands.telling import tell_status, tell_triage, triage_json
 from deployments.door_checks import open_doors
+from deployments.team_database import database_problems
 from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.references import open_source
 from watchkeeper.errors import Transient, UserError
@@ -38,6 +39,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.performing.watch_facts import state_of_watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.problems import first_problem
+from watchkeeper.settings import Settings
 from watchkeeper.store import gaps as gap_ledger
 from watchkeeper.store import incidents
 from watchkeeper.watch_state import EntryState
@@ -200,6 +202,12 @@ def _doctor_key(on: Watch, name: str, reference: str) -> int:
 
 def _doctor_prefect() -> int:
     chosen = settings()
+    for problem in (faults := database_problems(chosen)):
+        words.print(problem, markup=False)
+    return len(faults) + _doctor_server(chosen)
+
+
+def _doctor_server(chosen: Settings) -> int:
     try:
         api = point_at_prefect(chosen)
         with httpx.Client(trust_env=False, timeout=3) as client:
