@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from watchkeeper.settings import Settings
+from watchkeeper.shipped_files import shipped
 
 SYNC = "flows.sync.sync"
 RESPOND = "flows.respond.respond"
@@ -18,7 +19,7 @@ RESPOND = "flows.respond.respond"
 # gets through. (for each core, never fewer, never more.) Neither jobs that hang on their vendor nor
 # responders that wait for one keep a look from its turn: each kind has places of its own.
 PLACES = {"looks": (2, 3, 8), "responders": (3, 6, 12), "jobs": (2, 3, 8)}
-PREFECT_YAML = Path(__file__).parent.parent / "prefect.yaml"
+PREFECT_YAML = shipped("prefect.yaml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ from watchkeeper.runbook.overrides import lay_over
 from watchkeeper.runbook.problems import BadFile, Problem, unknown
 from watchkeeper.runbook.shape import shaped
 from watchkeeper.runbook.yaml_lines import read_document
+from watchkeeper.shipped_files import shipped
 
-SHIPPED_RUNBOOKS = Path(__file__).resolve().parents[2] / "runbooks"
+SHIPPED_RUNBOOKS = shipped("runbooks")
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
