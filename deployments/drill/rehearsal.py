@@ -17,7 +17,7 @@ from deployments.drill.supervision import command
 from watchkeeper.incident import State
 from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.performing.reporting import report_is_final
-from watchkeeper.store import leases, watermarks
+from watchkeeper.store import leases, observations, watermarks
 
 RATE_CAP = LeaseKind.RATE_CAP
 CALM_S = 120.0
@@ -32,7 +32,7 @@ def rehearse(drill: Drill, view: PrefectView) -> None:
     sync_now(drill, view, drill.played.jobs)
     if not drill.wait("the first syncs", CALM_S, lambda: _calm(drill)):
         return
-    drill.say("calm: every resource has been synced once")
+    drill.say("calm: every resource has been synced once, and a check has found all well")
     _begin(drill, view)
     _while_it_lasts(drill, view)
     drill.wait("the recovery", INCIDENT_S, lambda: drill.has_reached(State.RESOLVED))
@@ -135,11 +135,13 @@ def _calm(drill: Drill) -> bool:
     paused, name = drill.scenario.paused_by_person, drill.scenario.integration
     with drill.watch.store.read() as session:
         done = {mark.resource for mark in watermarks.listed(session, name)}
+        # What is well has been seen to be well: a health check compares with what was before.
+        checked = observations.last_good(session, name, datetime.now(UTC)) is not None
     if paused and not drill.notes.get("asked_to_pause") and drill.played.moved_by(paused) <= done:
         drill.notes["asked_to_pause"] = True
         command(drill.world, "job", "pause", name, paused, "--by", "ada", "--reason", "month end")
         drill.say(f"a person pauses {paused}")
-    return done >= set(drill.played.resources)
+    return checked and done >= set(drill.played.resources)
 
 
 def _sync_under_cap(drill: Drill, view: PrefectView) -> None:
