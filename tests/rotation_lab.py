@@ -26,7 +26,7 @@ from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Permanent, Transient, WatchkeeperError
 from watchkeeper.incident import Incident
-from watchkeeper.mitigation.actions import Escalate, RotateKey
+from watchkeeper.mitigation.actions import RotateKey
 from watchkeeper.mitigation.plan import PlannedAction
 from watchkeeper.performing import key_test, old_keys, rotating, rotation_stand
 from watchkeeper.performing.key_test import KeyTest
@@ -50,7 +50,7 @@ TTL = timedelta(seconds=60)
 STEP = "the-step"
 PLANNED = PlannedAction(
     name=STEP,
-    action=Escalate(why="any"),
+    action=RotateKey(credential="api-key", consumers=()),
     target="",
     summary="",
     effects=(),
