@@ -17,7 +17,6 @@ from watchkeeper.mitigation.actions import (
     CapRate,
     ChangeSettings,
     Escalate,
-    Hold,
     PauseJobs,
     Restart,
     RotateKey,
@@ -112,12 +111,6 @@ async def wait(duty: Duty, incident: Incident, action: Wait) -> None:
     )
 
 
-@task(name="hold", **STEP)
-async def hold(duty: Duty, incident: Incident, action: Hold) -> None:
-    name = incident.integration
-    leasing.hold(current(), duty, name, action.kind, name, dict(action.applied), action.lease)
-
-
 @task(name="call the next rung", **STEP)
 async def call_next(duty: Duty, incident: Incident, action: Escalate) -> None:
     """The first rung that was not called yet; a severity that wakes nobody calls nobody. Raises
@@ -141,6 +134,5 @@ PERFORMERS: dict[type, Callable[[Duty, Incident, Any], Awaitable[None]]] = {
     Restart: restart,
     RotateKey: rotate,
     Wait: wait,
-    Hold: hold,
     Escalate: call_next,
 }

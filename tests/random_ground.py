@@ -22,7 +22,7 @@ from watchkeeper.store.engine import Store, open_store
 NAME = "maintainx@random"
 AUTONOMY = {
     **dict.fromkeys(("pause-all-jobs", "pause-deferrable", "emergency-rate-cap"), "auto"),
-    **dict.fromkeys(("slow-service", "scale-up", "buffer-writes"), "auto"),
+    **dict.fromkeys(("slow-service", "scale-up"), "auto"),
     **dict.fromkeys(("half-rate", "retry-more-slowly", "rotate-key"), "approve"),
 }
 

@@ -18,7 +18,6 @@ from watchkeeper.mitigation.actions import (
     CapRate,
     ChangeSettings,
     Escalate,
-    Hold,
     PauseJobs,
     RotateKey,
     Scale,
@@ -188,9 +187,6 @@ class Responder:
             case Wait():
                 needed: dict[str, object] = {"needed": action.good_looks, "good": 0}
                 leasing.hold(watch, duty, name, LeaseKind.WAIT, name, needed, action.lease)
-            case Hold():
-                applied = dict(action.applied)
-                leasing.hold(watch, duty, name, action.kind, name, applied, action.lease)
             case Escalate():
                 await paging.call_next(watch, watch.integration(name), incident)
             case _:

@@ -620,7 +620,7 @@ def test_a_step_is_skipped_and_tried_again(home: Path, incident: str, watch: Wat
     """By its name in the plan; what was asked about with it is not asked any more."""
     asked(watch)
     told = refused("incident", "skip", "1", "pause-jobs", "--reason", "x")
-    assert f"'pause-jobs' is no step of {NAME}: buffer-writes, " in told
+    assert f"'pause-jobs' is no step of {NAME}: emergency-rate-cap, " in told
     assert "has not begun 'rotate-key' in this round" in refused(
         "incident", "retry", "1", "rotate-key", "--reason", "x"
     )

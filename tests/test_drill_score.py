@@ -47,6 +47,8 @@ WHOLE = {
 OLD, NEW = "0ld0key0", "0new0key"
 ONE_ALERT = {"state": "resolved", "alerts": 1}
 MILESTONES = {m.value: T0 + n * SECOND for n, m in enumerate(Milestone)}
+# Named by a row, and carried out by nothing in this version.
+NOT_YET = frozenset({"buffer-writes", "poll-instead"})
 UNPAGED = {name: at for name, at in MILESTONES.items() if name != "paged"}
 ALL_JOBS = played("maintainx").jobs
 # What the stand-ins show where a scenario expects something of them.
@@ -207,7 +209,8 @@ SHOWN: dict[str, Outside] = {
 def carried_out(scenario: Scenario) -> tuple[str, ...]:
     rule = played(scenario.vendor).runbook.cause(scenario.cause)
     assert rule is not None
-    return rule.mitigations if scenario.does is None else scenario.does
+    done = tuple(n for n in rule.mitigations if n not in NOT_YET)
+    return done if scenario.does is None else scenario.does
 
 
 def passing(scenario: Scenario) -> Facts:

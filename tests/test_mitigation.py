@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import HOUR, changed, incident, job, lease, runbook, watched
 
+from tasks.acting import PERFORMERS
 from watchkeeper.mitigation.actions import (
+    Action,
     CapRate,
     ChangeSettings,
     Escalate,
-    Hold,
     PauseJobs,
     Restart,
     RotateKey,
@@ -23,10 +26,15 @@ from watchkeeper.mitigation.actions import (
 from watchkeeper.mitigation.job import PAUSED, Job
 from watchkeeper.mitigation.lease import LeaseKind, LeaseState, undone_job
 from watchkeeper.mitigation.plan import Plan
-from watchkeeper.mitigation.planning import plan
+from watchkeeper.mitigation.planning import BINDERS, plan
 from watchkeeper.mitigation.world import World
 from watchkeeper.plan_text import needs, plan_text
 from watchkeeper.runbook.acting import HttpSettings
+from watchkeeper.runbook.explain import explain
+from watchkeeper.runbook.load import load_runbook
+from watchkeeper.runbook.mitigations import Mitigation
+
+RUNBOOKS = Path(__file__).parent.parent / "runbooks"
 
 JOBS = (
     job("asset-sync"),
@@ -40,7 +48,6 @@ ALL = PauseJobs(
 DEFERRABLE = PauseJobs(jobs=("asset-sync", "report-generator"), lease=4 * HOUR, missed_runs="skip")
 LEAKED = replace(ROTATE, order="revoke_first")
 WAIT = Wait(good_looks=3, lease=4 * HOUR)
-BUFFER = Hold(kind=LeaseKind.BUFFER, lease=4 * HOUR)
 RESTART = Restart(consumers=("integration",))
 SLOW_SERVICE = ChangeSettings(values=(("max_requests_per_s", "1"),), lease=HOUR)
 HALF = CapRate(max_requests_per_s=0.833, lease=HOUR)
@@ -68,7 +75,7 @@ TABLE = {
     "key_leaked": (ALL, LEAKED),
     "api_key_expired": (ALL, ROTATE),
     "key_expires_soon": (ROTATE,),
-    "vendor_outage": (ALL, BUFFER, WAIT, ESCALATE),
+    "vendor_outage": (ALL, WAIT, ESCALATE),
     "rate_limit_exceeded": (CAP, SLOW_SERVICE, DEFERRABLE),
     "api_path_changed": (ESCALATE,),
     "network_issue": (DEFERRABLE, ESCALATE),
@@ -155,7 +162,7 @@ def test_a_cap_leaves_an_action_out_whole() -> None:
     """A plan over its cap is not trimmed in half: the action is left out, and the plan says why."""
     tight = runbook().caps.model_copy(update={"jobs_paused_per_incident": 2})
     made = planned("vendor_outage", caps=tight)
-    assert [a.name for a in made.actions] == ["buffer-writes", "wait-for-vendor", "escalate"]
+    assert [a.name for a in made.actions] == ["wait-for-vendor", "escalate"]
     assert made.refused == ("pause-all-jobs: would pause 3 jobs, the cap is 2",)
     fits = planned("rate_limit_exceeded", caps=tight)
     assert fits.refused == ()
@@ -313,3 +320,37 @@ def test_a_rate_cap_is_no_pause() -> None:
     (action,) = planned("slow_vendor", world).actions
     assert isinstance(action.action, PauseJobs)
     assert action.action.jobs == ("report-generator",)
+
+
+# --- what is offered ----------------------------------------------------------------------------
+
+ROWS = {row.model_fields["action"].annotation: row for row in get_args(get_args(Mitigation)[0])}
+
+
+def test_nothing_is_offered_that_nothing_carries_out() -> None:
+    """W4: each action of the vocabulary has what binds it and what performs it, or is one that says
+    "not available yet"; each kind of action has its performer."""
+    actions = {get_args(annotation)[0]: row for annotation, row in ROWS.items()}
+    assert {name for name, row in actions.items() if row.performed} == set(BINDERS)
+    assert {name for name, row in actions.items() if not row.performed} == {
+        "buffer_writes",
+        "poll_instead",
+    }
+    assert set(PERFORMERS) == set(get_args(Action))
+
+
+@pytest.mark.parametrize("vendor", ["maintainx", "twinmind"])
+def test_no_cause_of_a_shipped_runbook_plans_what_does_nothing(vendor: str) -> None:
+    """W4: a platform outage proposes no buffering: its row keeps the name, and `runbook check` says
+    that it is not available yet."""
+    shipped = load_runbook(RUNBOOKS / f"{vendor}.yaml")
+    named = {name for rule in shipped.causes for name in rule.mitigations}
+    planned = {m.name for rule in shipped.causes for m in shipped.mitigations_for(rule.cause)}
+    undone = {m.name for m in shipped.mitigations if not m.performed}
+    assert planned == named - undone
+    if vendor == "maintainx":
+        assert "buffer-writes" in undone & named
+        (line,) = [
+            x for x in explain(shipped).splitlines() if x.strip().startswith("vendor_outage")
+        ]
+        assert "buffer-writes [not available yet]" in line

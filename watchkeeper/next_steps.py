@@ -20,7 +20,9 @@ def next_command(told: Told) -> str | None:
         return f'watchkeeper incident open {name} --reason "{told.diagnosis.cause or "not well"}"'
     if told.question:
         return told.question
-    if told.rule and told.rule.mitigations and not found.has_reached(State.MITIGATED):
+    if told.runbook.mitigations_for(told.diagnosis.cause) and not found.has_reached(
+        State.MITIGATED
+    ):
         return f"watchkeeper mitigate {name}"
     return f"watchkeeper incident show INC-{found.id}"
 
@@ -39,16 +41,15 @@ def _more_commands(told: Told) -> Iterator[str]:
     asked = {r.probe for r in told.evidence.of(Kind.ENDPOINT)}
     unasked = [p.name for p in told.runbook.probes if p.costs and p.name not in asked]
     if told.diagnosis.verdict is Verdict.INCONCLUSIVE and unasked:
-        costs = " ".join(f"--with {name}" for name in unasked)
-        yield f"watchkeeper triage {told.name} {costs}"
+        yield f"watchkeeper triage {told.name} --with {' --with '.join(unasked)}"
 
 
 def _wants_key(told: Told) -> bool:
     store = told.evidence.one(Kind.KEY, "store")
     if store is not None and store.outcome is Outcome.DOWN:
         return True
-    named = told.rule.mitigations if told.rule else ()
-    rotates = any(told.runbook.mitigation(m).action == "rotate_key" for m in named)
+    named = told.runbook.mitigations_for(told.diagnosis.cause)
+    rotates = any(m.action == "rotate_key" for m in named)
     return rotates and told.evidence.contrast("other_key") is None
 
 
@@ -78,7 +79,7 @@ def next_steps(told: Told) -> tuple[str, ...]:
 
 def mitigations(told: Told) -> tuple[str, ...]:
     """`rotate-key (approve): Stage a new key, ...`."""
-    named = [told.runbook.mitigation(name) for name in (told.rule.mitigations if told.rule else ())]
+    named = told.runbook.mitigations_for(told.diagnosis.cause)
     return tuple(f"{m.name} ({m.autonomy}): {m.summary}" for m in named)
 
 

@@ -48,9 +48,8 @@ def mitigate(
     it is a yes, and where two are wanted another person's is asked for."""
     on = watch()
     watched = on.integration(integration)
-    known = {m.name for m in watched.runbook.mitigations}
-    if action is not None and action not in known:
-        raise UserError(f"{action!r} is no mitigation of {integration}: {', '.join(sorted(known))}")
+    if action is not None:
+        stepping.check_name(watched, action)
     with on.store.read() as session:
         incident = incidents.current(session, integration)
     if incident is None:

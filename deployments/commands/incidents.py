@@ -196,7 +196,7 @@ def retry(incident: IncidentId, step: StepName = None, *, reason: Why, by: By = 
 def skip(incident: IncidentId, step: str, reason: Why, by: By = None) -> None:
     """Leave a mitigation of the plan out, done or not; the response goes on without it."""
     on, found = watch(), _found(incident)
-    known = {m.name for m in on.of_record(found.integration).runbook.mitigations}
+    known = {m.name for m in on.of_record(found.integration).runbook.performed}
     if step not in known:
         raise UserError(f"{step!r} is no step of {found.integration}: {', '.join(sorted(known))}")
     if found.has_reached(State.RESOLVED):

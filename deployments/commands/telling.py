@@ -35,7 +35,7 @@ def triage_json(told: Told) -> dict[str, Any]:
         "counter_evidence": list(leading.counter_evidence) if leading else [],
         "ruled_out": [{"cause": r.cause, "because": r.because} for r in diagnosis.ruled_out],
         "probes": [_probe(reading) for reading in told.evidence.readings],
-        "mitigations": list(told.rule.mitigations) if told.rule else [],
+        "mitigations": [m.name for m in told.runbook.mitigations_for(told.diagnosis.cause)],
         "causes": [asdict(cause) for cause in diagnosis.causes],
         "unexplained": list(diagnosis.unexplained),
         "next": list(next_steps(told)),

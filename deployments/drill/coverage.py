@@ -64,8 +64,9 @@ def _covered(
 
 def _reason(runbook: Runbook, rule: CauseRule, showing: Iterable[Case], elsewhere: bool) -> str:
     """What stands in the way first; `elsewhere`: another vendor is drilled in it."""
-    acting = [name for name in rule.mitigations if runbook.mitigation(name).action != "escalate"]
-    if not rule.mitigations:
+    named = runbook.mitigations_for(rule.cause)
+    acting = [mitigation for mitigation in named if mitigation.action != "escalate"]
+    if not named:
         return NOTHING_TO_DO
     if not acting:
         return PEOPLE_ONLY

@@ -59,7 +59,7 @@ class Stages:
 
 
 def no_current(where: str) -> UserError:
-    return UserError(f"{where} holds no current key: watchkeeper key offer puts one in")
+    return UserError(f"{where} holds no current key; put one in: watchkeeper key offer INTEGRATION")
 
 
 def missing(where: str) -> UserError:
@@ -76,7 +76,7 @@ def offered(stages: Stages, secret: Secret, replacing: bool, now: datetime, wher
         raise UserError(
             f"{where} has key {stages.pending.fingerprint} pending since "
             f"{stages.pending.since:%Y-%m-%d %H:%M}Z; put the new one in its place with "
-            "--replace, or take that one back: watchkeeper key withdraw"
+            "--replace, or take that one back: watchkeeper key withdraw INTEGRATION"
         )
     return replace(stages, pending=Held(secret, stages.next_number(), now))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.runbook.mitigations import MissedRuns, RotationOrder
 
 
@@ -62,17 +61,8 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A lease that others act by: writes are kept, webhooks are polled for."""
-
-    kind: LeaseKind
-    applied: tuple[tuple[str, str], ...] = ()
-    lease: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Escalate:
     why: str
 
 
-Action = PauseJobs | CapRate | ChangeSettings | Scale | Restart | RotateKey | Wait | Hold | Escalate
+Action = PauseJobs | CapRate | ChangeSettings | Scale | Restart | RotateKey | Wait | Escalate

@@ -1,14 +1,13 @@
-"""Binding what waits, and what calls people; and the two that only hold a lease as yet."""
+"""Binding what waits, and what calls people."""
 
 from __future__ import annotations
 
-from watchkeeper.mitigation.actions import Escalate, Hold, Wait
+from watchkeeper.mitigation.actions import Escalate, Wait
 from watchkeeper.mitigation.bound import OURS, SENT_ONCE, Bound, planned
-from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.mitigation.world import World
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.integration import Watched
-from watchkeeper.runbook.mitigations import BufferWritesRow, EscalateRow, PollInsteadRow, WaitRow
+from watchkeeper.runbook.mitigations import EscalateRow, WaitRow
 
 
 def bind_wait(row: WaitRow, watched: Watched, world: World) -> Bound:
@@ -25,39 +24,6 @@ def bind_wait(row: WaitRow, watched: Watched, world: World) -> Bound:
         undo="none needed: it ends on good looks, or calls people when its time is over",
         cost="none",
         risk="a vendor that says it is well before it is",
-        promise=OURS,
-    )
-
-
-def bind_buffer(row: BufferWritesRow, watched: Watched, world: World) -> Bound:
-    return planned(
-        row,
-        Hold(kind=LeaseKind.BUFFER, lease=row.lease),
-        target=watched.name,
-        effects=(f"keep writes to {watched.name} until it is back",),
-        calls=("database: lease buffer",),
-        undo="the lease ends; what was kept is sent in order",
-        cost="writes reach the vendor late",
-        risk="somebody else changes the same record there meanwhile",
-        promise=OURS,
-    )
-
-
-def bind_polling(row: PollInsteadRow, watched: Watched, world: World) -> Bound:
-    every_s = f"{row.every.total_seconds():g}"
-    return planned(
-        row,
-        Hold(
-            kind=LeaseKind.POLLING,
-            applied=(("every_s", every_s),),
-            lease=row.lease,
-        ),
-        target=watched.name,
-        effects=(f"poll {watched.name} every {every_s} s",),
-        calls=("database: lease polling",),
-        undo="the lease ends, and webhooks are relied on again",
-        cost="more requests to the vendor",
-        risk="an event may come both ways; records are kept once",
         promise=OURS,
     )
 

@@ -11,7 +11,7 @@ from watchkeeper.mitigation.bound import Bound, LeftOut
 from watchkeeper.mitigation.caps import capped
 from watchkeeper.mitigation.jobs import bind_pause
 from watchkeeper.mitigation.keys import bind_rotation
-from watchkeeper.mitigation.people import bind_buffer, bind_escalation, bind_polling, bind_wait
+from watchkeeper.mitigation.people import bind_escalation, bind_wait
 from watchkeeper.mitigation.plan import Plan, PlannedAction
 from watchkeeper.mitigation.rates import bind_cap
 from watchkeeper.mitigation.service import bind_restart, bind_scale
@@ -28,7 +28,7 @@ from watchkeeper.mitigation.world import Step, StepState, World
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.mitigations import Mitigation
 
-# Each action of the runbook's vocabulary, and what binds it.
+# Each action of the runbook's vocabulary that something carries out, and what binds it.
 BINDERS: dict[str, Callable[[Any, Watched, World], Bound]] = {
     "pause_jobs": bind_pause,
     "cap_rate": bind_cap,
@@ -43,8 +43,6 @@ BINDERS: dict[str, Callable[[Any, Watched, World], Bound]] = {
     "restart_service": bind_restart,
     "rotate_key": bind_rotation,
     "wait_for_vendor": bind_wait,
-    "buffer_writes": bind_buffer,
-    "poll_instead": bind_polling,
     "escalate": bind_escalation,
 }
 
@@ -52,11 +50,10 @@ BINDERS: dict[str, Callable[[Any, Watched, World], Bound]] = {
 def rows_for(watched: Watched, cause: str, steps: tuple[Step, ...] = ()) -> tuple[Mitigation, ...]:
     """The runbook's mitigations for a cause, in its order, and then those that a person asked for by
     name in this round and that are not done; none for a cause that no row names."""
-    rule = watched.runbook.cause(cause)
-    names = rule.mitigations if rule else ()
-    called_for = tuple(watched.runbook.mitigation(name) for name in names)
+    called_for = watched.runbook.mitigations_for(cause)
+    names = {row.name for row in called_for}
     asked = {step.name for step in steps if step.state in (StepState.WANTED, StepState.BEGUN)}
-    more = (m for m in watched.runbook.mitigations if m.name in asked and m.name not in names)
+    more = (m for m in watched.runbook.performed if m.name in asked and m.name not in names)
     return (*called_for, *more)
 
 

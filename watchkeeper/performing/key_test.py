@@ -50,7 +50,7 @@ async def test_offered(watch: Watch, watched: Watched) -> KeyTest:
     """Try the pending key. Raises Permanent where nobody has offered one."""
     secret = await asyncio.to_thread(keys_of(watch, watched).read, "pending")
     if secret is None:
-        raise Permanent(f"no key is offered for {watched.name}: watchkeeper key offer")
+        raise Permanent(f"no key is offered: watchkeeper key offer {watched.name}")
     return await test_key(watch, watched, secret)
 
 

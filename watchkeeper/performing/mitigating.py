@@ -38,7 +38,7 @@ async def plan_of(
     watch: Watch, watched: Watched, incident: Incident, names: frozenset[str]
 ) -> Plan:
     """What these mitigations would do now, whatever the cause: a person asks for them by name."""
-    rows = tuple(m for m in watched.runbook.mitigations if m.name in names)
+    rows = tuple(m for m in watched.runbook.performed if m.name in names)
     world = await survey(watch, watched, incident, rows)
     fresh = names - {step.name for step in world.steps}
     asked = tuple(Step(name, StepState.WANTED) for name in sorted(fresh))

@@ -13,6 +13,7 @@ from watchkeeper.mitigation.world import Step, StepState
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.responding import lock_name
 from watchkeeper.performing.watch import Watch
+from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import approvals, incidents, locks, steps
 
 # Of one step, in one try: after them a process that dies in it is no accident any more.
@@ -63,11 +64,22 @@ def failed(watch: Watch, duty: Duty, planned: PlannedAction, why: str) -> None:
         incidents.note(session, duty.incident_id, text, now=now)
 
 
+def check_name(watched: Watched, name: str) -> None:
+    """Raises UserError for what is no mitigation of the integration, or none that anything does."""
+    known = {m.name for m in watched.runbook.performed}
+    if name in known:
+        return
+    if name in {m.name for m in watched.runbook.mitigations}:
+        raise UserError(f"{name!r} is not available yet: nothing carries it out in this version")
+    raise UserError(f"{name!r} is no mitigation of {watched.name}: {', '.join(sorted(known))}")
+
+
 def want(watch: Watch, incident: Incident, name: str, by: str, reason: str) -> None:
     """A person asks for a mitigation by name, whatever the cause calls for. Raises UserError where
     the harm is over. What is done or under way already is not begun again by this."""
     if incident.has_reached(State.RESOLVED):
         raise UserError(f"INC-{incident.id} is {incident.state}: there is no harm left to stop")
+    check_name(watch.integration(incident.integration), name)
     with watch.store.write() as session:
         found = _found(steps.of_round(session, incident), name)
         if found is not None and found.state in (StepState.BEGUN, StepState.DONE):

@@ -15,6 +15,8 @@ from watchkeeper.runbook.telemetry import Service
 
 _CRITICALITIES: tuple[Criticality, ...] = ("critical", "normal", "deferrable")
 
+NOT_YET = "not available yet"
+
 
 def explain(subject: Watched | Runbook) -> str:
     """Vendor, probes, resources, severities, causes with what is done about them, jobs, caps."""
@@ -65,6 +67,8 @@ def _runbook(runbook: Runbook) -> Iterator[str]:
     yield "causes"
     for rule in runbook.causes:
         yield f"  {rule.cause}: {_severity(rule, runbook)} -> {_actions(rule, runbook)}"
+    if undone := [m.name for m in runbook.mitigations if not m.performed]:
+        yield f"{NOT_YET}, and never proposed: {', '.join(undone)}"
     yield "jobs"
     for criticality in _CRITICALITIES:
         names = [job.name for job in runbook.jobs if job.criticality == criticality]
@@ -90,7 +94,10 @@ def _severity(rule: CauseRule, runbook: Runbook) -> str:
 
 def _actions(rule: CauseRule, runbook: Runbook) -> str:
     found = map(runbook.mitigation, rule.mitigations)
-    return ", ".join(f"{action.name} [{action.autonomy}]" for action in found) or "people only"
+    return (
+        ", ".join(f"{m.name} [{m.autonomy if m.performed else NOT_YET}]" for m in found)
+        or "people only"
+    )
 
 
 def _clocks(runbook: Runbook) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
@@ -17,6 +17,9 @@ RotationOrder = Literal["overlap", "revoke_first"]
 
 class _Mitigation(Frozen):
     """What every one of them says."""
+
+    performed: ClassVar[bool] = True
+    # False: nothing does it in this version. It stays in the file, and is never offered.
 
     name: Name
     """What causes and overrides call it, such as `pause-deferrable`; used once."""
@@ -163,14 +166,18 @@ class WaitRow(_Mitigation):
 
 
 class BufferWritesRow(_Mitigation):
-    """Keeps writes to the vendor until it is back."""
+    """Keeps writes to the vendor until it is back. Not available yet."""
+
+    performed: ClassVar[bool] = False
 
     action: Literal["buffer_writes"]
     """`buffer_writes`: writes are kept and sent later."""
 
 
 class PollInsteadRow(_Mitigation):
-    """Polls while the vendor's webhooks fail."""
+    """Polls while the vendor's webhooks fail. Not available yet."""
+
+    performed: ClassVar[bool] = False
 
     action: Literal["poll_instead"]
     """`poll_instead`: polls while webhooks fail."""

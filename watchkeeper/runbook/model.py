@@ -100,5 +100,16 @@ class Runbook(Frozen):
     def mitigation(self, name: str) -> Mitigation:
         return next(m for m in self.mitigations if m.name == name)
 
+    @property
+    def performed(self) -> tuple[Mitigation, ...]:
+        """The mitigations that something carries out in this version: no other one is offered."""
+        return tuple(m for m in self.mitigations if m.performed)
+
+    def mitigations_for(self, cause: str | None) -> tuple[Mitigation, ...]:
+        """What the cause calls for and something carries out, in its row's order."""
+        rule = self.cause(cause) if cause else None
+        found = tuple(self.mitigation(name) for name in (rule.mitigations if rule else ()))
+        return tuple(m for m in found if m.performed)
+
     def severity_level(self, level: int) -> SeverityLevel:
         return next(s for s in self.severity if s.level == level)

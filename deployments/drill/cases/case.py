@@ -85,14 +85,13 @@ class Found:
     def of(cls, case: Case, evidence: Evidence, runbook: Runbook, took_s: float = 0.0) -> Found:
         """What this runbook makes of this evidence. Pure: another's rules can be tried on it."""
         diagnosis = diagnose(evidence, runbook)
-        rule = runbook.cause(diagnosis.cause or "")
         return cls(
             case=case,
             evidence=evidence,
             causes=tuple(cause.cause for cause in diagnosis.causes),
             verdict=diagnosis.verdict.value,
             severity=diagnosis.severity,
-            mitigations=rule.mitigations if rule else (),
+            mitigations=tuple(m.name for m in runbook.mitigations_for(diagnosis.cause)),
             took_s=took_s,
         )
 

@@ -27,7 +27,7 @@ VENDOR = (
         1,
         faults=({"kind": "outage", "status": 503},),
         status_page="downtime",
-        held=("buffer", "wait", *("paused_job",) * 3),
+        held=("wait", *("paused_job",) * 3),
         cleared_after_s=4,
         expects=(shows("pages", lasting=AtLeast(2)),),
     ),

@@ -24,8 +24,8 @@ def effects(scenario: Scenario, facts: Facts) -> Iterator[str]:
 
 def _called_for(scenario: Scenario) -> tuple[str, ...]:
     """What the shipped runbook's row names, in its order."""
-    rule = played(scenario.vendor).runbook.cause(scenario.cause)
-    return rule.mitigations if rule else ()
+    named = played(scenario.vendor).runbook.mitigations_for(scenario.cause)
+    return tuple(mitigation.name for mitigation in named)
 
 
 def _cap(facts: Facts) -> Iterator[str]:
