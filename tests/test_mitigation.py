@@ -92,6 +92,8 @@ TABLE = {
     "dns_failure": (DEFERRABLE, ESCALATE),
     "tls_failure": (DEFERRABLE, ESCALATE),
     "vendor_hangs": (DEFERRABLE, ESCALATE),
+    "gateway_fault": (ESCALATE,),
+    "service_not_reached": (ESCALATE,),
     "slow_network": (DNS, DEFERRABLE),
     "answered_by_another": (ALL, ESCALATE),
     "api_contract_changed": (ESCALATE,),
