@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from conftest import Clock
 from making import HOUR, MINUTE, NAME, T0, opened
+from sqlmodel import update
 from test_approving import ONE
 from test_sweep import Recorder, state, swept
 
@@ -35,6 +36,7 @@ from watchkeeper.store import (
 from watchkeeper.store.observations import Purpose
 from watchkeeper.store.pages import DeliveryState
 from watchkeeper.store.rates import Bucket
+from watchkeeper.store.tables import IncidentRow
 from watchkeeper.terms import DRIFT, ahead, due, holds, void
 from watchkeeper.vendor.pacing import decide
 
@@ -264,7 +266,9 @@ def test_an_incident_settles_for_its_time(
     assert settles < clock.now() + 4 * HOUR
 
 
-def test_a_stale_announcement_of_maintenance_mutes_nobody(watch: Watch, clock: Clock) -> None:
+def test_a_stale_announcement_of_maintenance_mutes_nobody(
+    watch: Watch, incident: Incident, clock: Clock
+) -> None:
     """W12: an announcement that was read in the future is none: it would be the newest for hours, and
     keep people asleep."""
     announced = Reading(
@@ -279,7 +283,8 @@ def test_a_stale_announcement_of_maintenance_mutes_nobody(watch: Watch, clock: C
     )
     with watch.store.write() as session:
         evidence = Evidence(integration=NAME, at=clock.now(), readings=(announced,))
-        observations.keep(session, evidence, None, Purpose.VERIFYING)
+        observations.keep(session, evidence, incident.id, Purpose.VERIFYING)
+        session.exec(update(IncidentRow).values(planned=True))
     assert quiet_now(watch, NAME) is not None
     clock.advance(-BACK)
     assert quiet_now(watch, NAME) is None
