@@ -24,7 +24,8 @@ SLOW_KINDS = {"slow", "hang", "drip"}
 
 def quick(case: Case) -> bool:
     told = {fault["kind"] for fault in (*case.faults, *case.service)}
-    return not (case.measured or told & SLOW_KINDS or case.settle_s > 1)
+    slow_ways = any("delay" in name for way in (case.wire, case.control) for name in way)
+    return not (case.measured or told & SLOW_KINDS or slow_ways or case.settle_s > 1)
 
 
 QUICK = [case for case in CASES.values() if quick(case)]
@@ -32,9 +33,13 @@ QUICK = [case for case in CASES.values() if quick(case)]
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Found]:
-    """Every quick case, once, and a handful that are drawn."""
+    """Every quick case, and a handful that are drawn. One that is missed has a second turn with the
+    machine to itself, since other tests run beside the first; one that is wrongly confirmed has not."""
     drawn = [case for case in variants(11, 16) if quick(case)]
-    return {one.case.name: one for one in run_cases([*QUICK, *drawn], lambda _: None, labs=2)}
+    first = run_cases([*QUICK, *drawn], lambda _: None, labs=2)
+    missed = [one.case for one in first if one.faults and not one.wrongly_confirmed]
+    again = run_cases(missed, lambda _: None, labs=1) if missed else []
+    return {one.case.name: one for one in (*first, *again)}
 
 
 def test_there_are_enough_of_them() -> None:

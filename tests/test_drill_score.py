@@ -15,7 +15,7 @@ from sqlmodel import Session
 from deployments.drill.cases.case import Case
 from deployments.drill.cases.every import CASES
 from deployments.drill.coverage import NO_DRILL, Covered, coverage, says
-from deployments.drill.drill import Drill
+from deployments.drill.drill import Drill, TooSlow
 from deployments.drill.expects import Outside
 from deployments.drill.facts import Facts, UnderCap
 from deployments.drill.played import played
@@ -28,11 +28,12 @@ from deployments.drill.score.people import PAGE_AFTER_SWEEP_S, PAGE_WITHIN_S
 from deployments.drill.timing import waits
 from deployments.drill.world import World
 from watchkeeper.errors import UserError
+from watchkeeper.heartbeat import Part
 from watchkeeper.incident import Milestone
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
 from watchkeeper.sandbox.process import Processes
-from watchkeeper.store import incidents
+from watchkeeper.store import heartbeats, incidents
 from watchkeeper.store.tables import ApprovalRow
 
 SECOND = timedelta(seconds=1)
@@ -617,3 +618,19 @@ def test_the_whole_is_told_in_a_few_lines() -> None:
     drilled = {(s.vendor, s.cause) for s in SCENARIOS.values()}
     assert f"end to end: {len(drilled)} of {len(ALL)}" in lines[0]
     assert any("only diagnosed, people only: maintainx: api_path_changed" in li for li in lines)
+
+
+@pytest.mark.parametrize(("lag_s", "too_slow"), [(29.0, False), (31.0, True)])
+def test_a_wait_in_vain_is_the_machines_fault_only_beyond_the_bound(
+    drill: Drill, watch: Watch, lag_s: float, too_slow: bool
+) -> None:
+    """W22: a drill says that this machine is too slow only where it waited in vain and the measured lag
+    is beyond the stated bound; what came in time is judged as ever."""
+    with watch.store.write() as session:
+        heartbeats.beat(session, Part.LAG, watch.now(), every=None, value=lag_s, detail="measured")
+    assert drill.wait("what is there", 1.0, lambda: True)
+    if not too_slow:
+        assert not drill.wait("what never comes", 0.01, lambda: False)
+        return
+    with pytest.raises(TooSlow, match=f"too slow: lag p95 {lag_s:.1f} s, more than 30 s"):
+        drill.wait("what never comes", 0.01, lambda: False)

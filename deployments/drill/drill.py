@@ -61,15 +61,16 @@ class Drill:
         return self.marks.setdefault(name, datetime.now(UTC))
 
     def wait(self, what: str, within_s: float, holds: Callable[[], bool]) -> bool:
-        """Poll until it holds or the time is over; says which."""
+        """Poll until it holds or the time is over; says which. Raises TooSlow where it waited in vain on
+        a machine that is later than a drill's clocks allow."""
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             if holds():
                 return True
             self.notice()
-            self.see_lag()
             time.sleep(POLL_S)
         self.say(f"waited {within_s:g} s in vain for {what}")
+        self.see_lag()
         return False
 
     def see_lag(self) -> None:
