@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,15 +17,19 @@ from stand_ins import Vendor, entry, running_vendor
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.diagnosis import Verdict
+from watchkeeper.errors import UserError
 from watchkeeper.gaps import GapState
 from watchkeeper.incident import Incident, Milestone, State
+from watchkeeper.mitigation.lease import LeaseKind
+from watchkeeper.performing import leaking
 from watchkeeper.performing.detecting import Check, check, open_incident
+from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.triaging import Triage, record_triage, triage
 from watchkeeper.performing.verifying import verify
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.sandbox.process import Processes
-from watchkeeper.store import gaps, incidents, watermarks
+from watchkeeper.store import gaps, incidents, leases, watermarks
 from watchkeeper.store.tables import JobRow
 
 OVERRIDES = {"rate_limit": {"requests": 1_000_000, "per": "1 s"}}
@@ -211,6 +216,141 @@ def test_a_closed_incident_that_comes_back_in_time_keeps_its_number(
     assert mark is not None
     assert mark.at is not None
     assert (orders.state, orders.since) == (GapState.OPEN, mark.at - LOOKBACK)
+
+
+def recovered(watch: Watch, incident: Incident, clock: Clock, state: State) -> None:
+    """The repair was proven now, and the chain went on to `state`."""
+    chain = list(State)
+    with watch.store.write() as session:
+        incidents.recovered(session, incident.id, clock.now(), clock.now() + 2 * HOUR)
+        for step in chain[1 : chain.index(state) + 1]:
+            incidents.move(session, incident.id, step, clock.now())
+
+
+@pytest.mark.parametrize("state", [State.RESOLVED, State.SETTLING, State.CLOSED])
+def test_another_fault_after_a_proven_recovery_is_an_incident_of_its_own(
+    watch: Watch, here: Watched, vendor: Vendor, clock: Clock, state: State
+) -> None:
+    """W13: a throttle recovered, the platform fails six minutes later: two incidents, linked, and the
+    second begins after the first was over."""
+    vendor.fault("throttled", limit=2, window_s=1)
+    first, _ = open_incident(watch, checked(watch, here, clock))
+    recovered(watch, first, clock, state)
+    over = clock.now()
+    clock.advance(6 * MINUTE)
+    vendor.mend()
+    vendor.fault("outage", status=503)
+    second, opened = open_incident(watch, checked(watch, here, clock))
+    assert (first.cause, second.cause) == ("rate_limit_exceeded", "vendor_outage")
+    assert (second.id != first.id, second.follows, opened) == (True, first.id, True)
+    assert (second.round, second.state, second.started_at > over) == (1, State.OPEN, True)
+    with watch.store.read() as session:
+        before = incidents.get(session, first.id)
+        told = [t.text for t in incidents.timeline(session, first.id)]
+        texts = [t.text for t in incidents.timeline(session, second.id)]
+        named = incidents.current(session, NAME)
+    assert (before.state, before.round, named and named.id) == (state, 1, second.id)
+    assert f"INC-{second.id} follows: another matter" in told
+    over_at = f"over at {before.over_at:%H:%M:%S}Z"
+    assert f"follows INC-{first.id} (rate_limit_exceeded, {over_at}): another matter" in texts
+    joined, again = open_incident(watch, checked(watch, here, clock))
+    assert (joined.id, again) == (second.id, False)
+
+
+def test_the_first_fault_again_is_the_first_incident_again(
+    watch: Watch, here: Watched, vendor: Vendor, clock: Clock
+) -> None:
+    """W13: after the second has recovered as well, each fault that comes back is its own incident."""
+    vendor.fault("throttled", limit=2, window_s=1)
+    first, _ = open_incident(watch, checked(watch, here, clock))
+    recovered(watch, first, clock, State.SETTLING)
+    vendor.mend()
+    vendor.fault("outage", status=503)
+    second, _ = open_incident(watch, checked(watch, here, clock))
+    recovered(watch, second, clock, State.SETTLING)
+    vendor.mend()
+    vendor.fault("throttled", limit=2, window_s=1)
+    back, opened = open_incident(watch, checked(watch, here, clock))
+    assert (back.id, back.round, back.state, opened) == (first.id, 2, State.OPEN, True)
+    with watch.store.read() as session:
+        still = incidents.listed(session, only_open=True)
+    assert {(i.id, i.state) for i in still} == {
+        (first.id, State.OPEN),
+        (second.id, State.SETTLING),
+    }
+
+
+def test_a_failure_that_nothing_explains_is_the_last_incident_again(
+    watch: Watch, here: Watched, vendor: Vendor, clock: Clock
+) -> None:
+    """W13: without a cause of its own nothing tells it from a repair that did not hold."""
+    vendor.fault("key_expired")
+    first, _ = open_incident(watch, checked(watch, here, clock))
+    recovered(watch, first, clock, State.SETTLING)
+    clock.advance(MINUTE)
+    found = checked(watch, here, clock)
+    unknown = replace(found, diagnosis=replace(found.diagnosis, causes=()))
+    back, opened = open_incident(watch, unknown)
+    assert (back.id, back.round, opened) == (first.id, 2, True)
+
+
+def test_what_the_first_holds_goes_over_to_the_second(
+    watch: Watch, here: Watched, vendor: Vendor, clock: Clock
+) -> None:
+    """W13: a job that was paused stays paused while the new harm goes on, and what was before it is
+    known to whoever gives it back."""
+    vendor.fault("throttled", limit=2, window_s=1)
+    first, _ = open_incident(watch, checked(watch, here, clock))
+    with watch.store.write() as session:
+        held = leases.take(
+            session,
+            incident_id=first.id,
+            integration=NAME,
+            kind=LeaseKind.PAUSED_JOB,
+            target="report-generator",
+            prior={"desired": "running"},
+            applied={"revision": 3},
+            now=clock.now(),
+            length=HOUR,
+        )
+    recovered(watch, first, clock, State.RESOLVED)
+    vendor.mend()
+    vendor.fault("outage", status=503)
+    second, _ = open_incident(watch, checked(watch, here, clock))
+    with watch.store.read() as session:
+        (now_held,) = leases.active(session)
+        left = leases.get(session, held.id)
+    same = replace(held, id=now_held.id, incident_id=second.id)
+    assert now_held == same
+    assert (left.active, left.ended_because) == (False, f"INC-{second.id} holds it")
+
+
+def test_one_that_was_set_aside_cannot_be_begun_again(
+    watch: Watch, here: Watched, vendor: Vendor, clock: Clock
+) -> None:
+    """W13: what is wrong now is the other incident, and whoever asks is told which."""
+    vendor.fault("throttled", limit=2, window_s=1)
+    first, _ = open_incident(watch, checked(watch, here, clock))
+    recovered(watch, first, clock, State.SETTLING)
+    vendor.mend()
+    vendor.fault("outage", status=503)
+    second, _ = open_incident(watch, checked(watch, here, clock))
+    with (
+        pytest.raises(UserError, match=f"INC-{first.id} has recovered: .* INC-{second.id}"),
+        watch.store.write() as session,
+    ):
+        begin_again(session, first.id, clock.now())
+
+
+def test_a_leak_after_a_recovery_is_an_incident_of_its_own(
+    watch: Watch, here: Watched, vendor: Vendor, clock: Clock
+) -> None:
+    """W13: a leaked key has nothing to do with a trouble that is over; it took that one's place."""
+    vendor.fault("throttled", limit=2, window_s=1)
+    first, _ = open_incident(watch, checked(watch, here, clock))
+    recovered(watch, first, clock, State.SETTLING)
+    told = leaking.tell(watch, here, "sha256:0011", clock.now(), "a public repository", "ann")
+    assert (told.id != first.id, told.follows, told.cause) == (True, first.id, "key_leaked")
 
 
 # --- triage -------------------------------------------------------------------------------------

@@ -700,6 +700,51 @@ def test_a_lease_taken_again_forgets_the_earlier_taking(store: Store, incident: 
         leases.end(session, 99, "-", T0)
 
 
+def test_a_lease_that_goes_over_keeps_what_was_before_it(store: Store, incident: Incident) -> None:
+    """W13: it ends for the one, and is in force for the other as it was; a second time does nothing,
+    and a row of an earlier taking is used again."""
+    taken: dict[str, Any] = {
+        "integration": NAME,
+        "kind": LeaseKind.PAUSED_JOB,
+        "target": "asset-sync",
+        "prior": {"desired": "running"},
+        "applied": {"revision": 1},
+        "length": HOUR,
+    }
+    walk(store, incident, State.SETTLING, T0)
+    with store.write() as session:
+        incidents.set_aside(session, incident)
+        second, _ = opened(session, T0, another=lambda _: True)
+        old = leases.take(session, incident_id=second.id, now=T0, **taken)
+        leases.end(session, old.id, "over", T0)
+        held = leases.take(session, incident_id=incident.id, now=T0 + MINUTE, **taken)
+        for _ in range(2):
+            leases.hand_over(session, held, second.id, T0 + 2 * MINUTE)
+        assert leases.active(session, incident.id) == ()
+        (gone,) = leases.active(session, second.id)
+        assert (gone.id, gone.prior, gone.taken_at) == (old.id, held.prior, held.taken_at)
+        assert gone.expires_at == held.expires_at
+        assert leases.get(session, held.id).ended_because == f"INC-{second.id} holds it"
+
+
+def test_two_who_set_one_aside_open_one_that_follows(store: Store, incident: Incident) -> None:
+    """W13: whoever comes second joins what the first opened, or looks again."""
+    walk(store, incident, State.SETTLING, T0)
+
+    def another(session: Session) -> tuple[int, int | None] | str:
+        try:
+            incidents.set_aside(session, incident)
+        except Transient:
+            return "looks again"
+        found, _ = opened(session, T0, another=lambda _: True)
+        return found.id, found.follows
+
+    first, later = meanwhile(store, another)
+    assert (first, later) == ((first[0], incident.id), "looks again")
+    with store.read() as session:
+        assert {i.id for i in incidents.listed(session, only_open=True)} == {incident.id, first[0]}
+
+
 def test_an_alert_after_its_all_clear_is_a_new_one(store: Store, incident: Incident) -> None:
     """While it is up it keeps its time and its acknowledgement; after a resolve both begin anew."""
 

@@ -27,7 +27,7 @@ from watchkeeper.gaps import WindowState, plan_windows
 from watchkeeper.incident import Incident, State
 from watchkeeper.mitigation.actions import PauseJobs
 from watchkeeper.mitigation.plan import Plan
-from watchkeeper.performing import leasing, paging, responding
+from watchkeeper.performing import leasing, opening, paging, responding
 from watchkeeper.performing.answering import SETTLES_IN
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.reporting import report_of
@@ -414,6 +414,43 @@ def test_the_pages_are_resolved_once_the_service_is_well(
         1: ("resolved", 1),
         2: ("resolved", 1),
     }
+
+
+def followed(watch: Watch, first: Incident) -> Incident:
+    """A second incident, of another cause, after the first had recovered."""
+    now = watch.now()
+    with watch.store.write() as session:
+        return opening.open_or_join(
+            session,
+            integration=NAME,
+            summary="the platform is down",
+            severity=1,
+            opened_by="health",
+            started_at=now,
+            now=now,
+            reopen_since=now,
+            another=opening.has_recovered,
+        )[0]
+
+
+@pytest.mark.parametrize("until", [State.RESOLVED, State.SETTLING])
+def test_one_that_was_set_aside_waits_for_the_one_that_follows_it(
+    watch: Watch, executor: Recorder, incident: Incident, clock: Clock, until: State
+) -> None:
+    """W13: what the first still has to compare needs a vendor that works: no responder is started for
+    it before the harm of the second has ended, and one is afterwards."""
+    state(watch, incident, until)
+    second = followed(watch, incident)
+    clock.advance(3 * HOUR)
+    swept(watch, executor)
+    assert executor.epochs == [(second.id, 1)]
+    status = standing(watch, state_of_watch(watch))
+    said = {i["id"]: (i["follows"], i["waits_for"]) for i in status["incidents"]}
+    assert said == {incident.id: (None, second.id), second.id: (incident.id, None)}
+    state(watch, second, State.RESOLVED)
+    clock.advance(HOUR)
+    swept(watch, executor)
+    assert {number for number, _ in executor.epochs} == {incident.id, second.id}
 
 
 def test_a_relapse_calls_people_again_from_the_first_rung(

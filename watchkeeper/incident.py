@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -71,10 +72,17 @@ class Incident:
     closed_at: datetime | None
     # All that is wrong was announced by the vendor: nobody is woken for it.
     planned: bool = False
+    # The incident that had recovered when this one began, with another cause.
+    follows: int | None = None
 
     @property
     def is_open(self) -> bool:
         return self.state is not State.CLOSED
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When its harm ended: at the proven recovery, or when it was closed without one."""
+        return self.recovered_at or self.closed_at
 
     @property
     def title(self) -> str:
@@ -85,6 +93,15 @@ class Incident:
 
 
 _ORDER = list(State)
+
+
+def waits_for(incident: Incident, open_ones: Iterable[Incident]) -> Incident | None:
+    """The incident of the same integration whose harm goes on. One that has recovered waits for it:
+    what it has still to compare and to give back needs a vendor that works."""
+    if not incident.has_reached(State.RESOLVED):
+        return None
+    same = (other for other in open_ones if other.integration == incident.integration)
+    return next((o for o in same if not o.has_reached(State.RESOLVED)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

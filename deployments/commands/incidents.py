@@ -20,7 +20,7 @@ from deployments.commands.edge import (
 from deployments.commands.telling import tell_markdown
 from watchkeeper.errors import UserError
 from watchkeeper.incident import Incident, Milestone, State, parse_id
-from watchkeeper.performing import detecting, recovering, reporting, stepping
+from watchkeeper.performing import detecting, opening, recovering, reporting, stepping
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.standing import next_step
 from watchkeeper.store import approvals, gaps, incidents, pages
@@ -80,20 +80,21 @@ def open_(
     severity: Annotated[int, typer.Option(min=1, max=4, help="1 is worst.")] = 2,
     by: By = None,
 ) -> None:
-    """Declare an incident that no probe has seen, or join the open one."""
+    """Declare an incident that no probe has seen, or join the one whose harm goes on."""
     on = watch()
     watched = on.registered(integration)
     now, who = on.now(), person(by)
     with on.store.write() as session:
-        incident, opened = incidents.open_or_join(
+        incident, opened = opening.open_or_join(
             session,
             integration=integration,
-            diagnosis_summary=reason,
+            summary=reason,
             severity=severity,
             opened_by=who,
             started_at=now,
             now=now,
             reopen_since=now,
+            another=opening.has_recovered,
         )
         if opened:
             detecting.open_gaps(session, watched, incident, now)
@@ -241,7 +242,17 @@ def _found(incident: str) -> Incident:
 
 
 def _json(incident: Incident) -> dict[str, object]:
-    names = ("id", "integration", "severity", "cause", "verdict", "summary", "taken_by", "round")
+    names = (
+        "id",
+        "integration",
+        "severity",
+        "cause",
+        "verdict",
+        "summary",
+        "taken_by",
+        "round",
+        "follows",
+    )
     times = ("started_at", "opened_at", "recovered_at", "settles_at", "closed_at")
     row: dict[str, object] = {name: getattr(incident, name) for name in names}
     row["state"] = incident.state.value

@@ -104,6 +104,8 @@ def tell_status(now: dict[str, Any], state: WatchState) -> None:
             f"({incident['verdict']}) · since {incident['opened_at'][11:19]}Z"
         )
         words.print(f"  {escape(incident['summary'])}")
+        if incident["follows"]:
+            words.print(f"  follows INC-{incident['follows']}, which had recovered: another matter")
         words.print(f"  responder: {incident['responder'] or 'none'}")
         for asked in incident["questions"]:
             words.print(f"  {escape(_asked(asked))}")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlmodel import Session
 
@@ -14,6 +15,7 @@ from watchkeeper.evidence import Evidence
 from watchkeeper.gaps import walk_since
 from watchkeeper.heartbeat import Part, Result
 from watchkeeper.incident import Incident, Milestone, State
+from watchkeeper.performing.opening import open_or_join
 from watchkeeper.performing.probing import look
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
@@ -148,21 +150,23 @@ def _keep(watch: Watch, evidence: Evidence, purpose: Purpose) -> None:
 def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
     """The integration's open incident and whether this check opened it; its gaps begin with it.
 
-    One whose repair did not hold, or that got graver, begins again, and people are called again.
+    One whose repair did not hold, or that got graver, begins again, and people are called again. A
+    failure of another cause after a proven recovery is an incident of its own.
     """
     watched, now = found.watched, watch.now()
     with watch.store.write() as session:
         good = observations.last_good(session, watched.name, found.first_failure_at or now)
         started = good or found.first_failure_at or now
-        incident, opened = incidents.open_or_join(
+        incident, opened = open_or_join(
             session,
             integration=watched.name,
-            diagnosis_summary=found.diagnosis.because,
+            summary=found.diagnosis.because,
             severity=found.diagnosis.severity or 4,
             opened_by="health",
             started_at=started,
             now=now,
             reopen_since=now - watched.runbook.detection.reopen_within,
+            another=partial(_is_another, found),
         )
         if not opened and (_came_back(incident, found) or _is_graver(incident, found.diagnosis)):
             incident, opened = begin_again(session, incident.id, now), True
@@ -172,6 +176,15 @@ def open_incident(watch: Watch, found: Check) -> tuple[Incident, bool]:
             observations.tie(session, watched.name, incident.id, found.first_failure_at or now)
             incidents.add_diagnosis(session, incident.id, found.diagnosis, now, "health")
         return incidents.get(session, incident.id), opened
+
+
+def _is_another(found: Check, incident: Incident) -> bool:
+    """A failure after the incident was over, with a cause of its own: the new diagnosis names one, and
+    does not count the incident's own among those that are possible."""
+    if incident.over_at is None or found.evidence.at <= incident.over_at:
+        return False
+    possible = {cause.cause for cause in found.diagnosis.causes}
+    return bool(possible) and incident.cause is not None and incident.cause not in possible
 
 
 def _came_back(incident: Incident, found: Check) -> bool:

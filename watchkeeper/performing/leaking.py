@@ -8,6 +8,7 @@ from typing import Any
 from watchkeeper.errors import UserError
 from watchkeeper.exposure import Exposure
 from watchkeeper.incident import Incident, Milestone
+from watchkeeper.performing.opening import has_recovered, open_or_join
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
@@ -34,15 +35,16 @@ def tell(
         raise UserError(f"the runbook of {watched.runbook.vendor} has no cause {CAUSE}")
     now, said = watch.now(), f"key {fingerprint} leaked: {place}"
     with watch.store.write() as session:
-        incident, opened = incidents.open_or_join(
+        incident, opened = open_or_join(
             session,
             integration=watched.name,
-            diagnosis_summary=said,
+            summary=said,
             severity=rule.severity,
             opened_by=by,
             started_at=exposed_at,
             now=now,
             reopen_since=now,
+            another=has_recovered,
         )
         if not opened:
             # What is being done is for another cause: the chain begins again with this one.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from watchkeeper.incident import Incident, State
+from watchkeeper.incident import Incident, State, waits_for
 from watchkeeper.mitigation.lease import Lease, LeaseKind
 from watchkeeper.mitigation.world import StepState
 from watchkeeper.performing.asking import ask_again, first_command
@@ -160,6 +160,8 @@ def _incident(session: Session, watch: Watch, incident: Incident) -> dict[str, A
         "summary": incident.summary,
         "opened_at": _iso(incident.opened_at),
         "settles_at": _iso(incident.settles_at),
+        "follows": incident.follows,
+        "waits_for": waited.id if (waited := _waited_for(session, incident)) else None,
         "taken_by": incident.taken_by,
         "responder": doing if holder else None,
         "responder_until": _iso(until) if holder else None,
@@ -194,12 +196,18 @@ def next_step(
         return f"watchkeeper incident retry INC-{incident.id} {failed[0].name} --reason ..."
     if asked := asks_of(session, incident):
         return str(asked[0]["text"])
+    if (waited := _waited_for(session, incident)) is not None:
+        return f"nothing: it goes on when INC-{waited.id} has recovered"
     if incident.state is State.SETTLING:
         return "nothing: it compares with the vendor and closes by itself"
     held = leases.active(session, incident.id)
     capped = [lease for lease in held if lease.kind is LeaseKind.RATE_CAP]
     more = " (the rate is capped)" if capped else ""
     return f"watchkeeper incident show INC-{incident.id}{more}"
+
+
+def _waited_for(session: Session, incident: Incident) -> Incident | None:
+    return waits_for(incident, incidents.listed(session, only_open=True))
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from watchkeeper.errors import StaleFence, Transient
 from watchkeeper.escalation import due_rungs
-from watchkeeper.incident import Incident, State
+from watchkeeper.incident import Incident, State, waits_for
 from watchkeeper.mitigation.lease import LEVERS, VIGILS, Lease
 from watchkeeper.performing.answering import end_question
 from watchkeeper.performing.entries import mind_entries
@@ -144,7 +144,7 @@ def _of_incidents(watch: Watch, executor: Executor) -> Iterator[Matter]:
             *(minds[lease.id] for lease in waits),
             partial(_call_people, watch, incident),
             partial(_wake, watch, incident, executor),
-            partial(_staff, watch, incident, executor),
+            partial(_staff, watch, incident, executor, open_ones),
         )
     still_open = {incident.id for incident in open_ones}
     for lease in held:
@@ -245,8 +245,10 @@ async def _wake(watch: Watch, incident: Incident, executor: Executor) -> list[st
     return [] if decision is None else [f"INC-{incident.id}: woke its run with {decision}"]
 
 
-async def _staff(watch: Watch, incident: Incident, executor: Executor) -> list[str]:
-    if not wants_responder(incident, watch.now()):
+async def _staff(
+    watch: Watch, incident: Incident, executor: Executor, open_ones: Sequence[Incident]
+) -> list[str]:
+    if not wants_responder(incident, watch.now()) or waits_for(incident, open_ones):
         return []
     epoch = await dispatch(watch, incident, executor)
     if epoch is None:

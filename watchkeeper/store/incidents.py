@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, or_, select
 
 from watchkeeper.diagnosis import Cause, Diagnosis, Verdict
 from watchkeeper.errors import Transient, UserError
@@ -12,6 +13,10 @@ from watchkeeper.incident import Incident, Milestone, State, TimelineEntry, chec
 from watchkeeper.report import CauseEntry
 from watchkeeper.store.rows import add_first, value_of
 from watchkeeper.store.tables import CauseRow, IncidentRow, TimelineRow
+
+
+def never(_: Incident) -> bool:
+    return False
 
 
 def open_or_join(
@@ -24,18 +29,23 @@ def open_or_join(
     started_at: datetime,
     now: datetime,
     reopen_since: datetime,
+    another: Callable[[Incident], bool] = never,
 ) -> tuple[Incident, bool]:
-    """The integration's one open incident, and whether this call opened it.
+    """The integration's current incident, and whether this call opened it.
 
-    One that closed at or after `reopen_since` is opened again under its old id.
+    One that was set aside, or closed at or after `reopen_since`, is opened again under its old id,
+    unless this is `another` matter: then the new one follows it.
     """
     if (found := current(session, integration)) is not None:
         return found, False
-    if (back := _reopen(session, integration, now, reopen_since)) is not None:
-        return back, True
+    earlier = _over(session, integration, reopen_since)
+    back = next((row for row in earlier if not another(value_of(Incident, row))), None)
+    if back is not None:
+        return _reopen(session, back, now), True
     row = IncidentRow(
         integration=integration,
         open_key=integration,
+        follows=earlier[0].id if earlier else None,
         state=State.OPEN,
         verdict=Verdict.INCONCLUSIVE,
         severity=severity,
@@ -53,18 +63,22 @@ def open_or_join(
     return joined, False
 
 
-def _reopen(session: Session, integration: str, now: datetime, since: datetime) -> Incident | None:
-    row = session.exec(
+def _over(session: Session, integration: str, since: datetime) -> list[IncidentRow]:
+    """Those whose harm had ended: set aside, or closed since then; the last to end first."""
+    ended = func.coalesce(IncidentRow.recovered_at, IncidentRow.closed_at)
+    aside = col(IncidentRow.open_key) != integration
+    query = (
         select(IncidentRow)
         .where(IncidentRow.integration == integration)
-        .where(col(IncidentRow.closed_at) >= since)
-        .order_by(col(IncidentRow.closed_at).desc())
-        .limit(1)
+        .where(or_(aside, col(IncidentRow.closed_at) >= since))
+        .order_by(ended.desc(), col(IncidentRow.id).desc())
         .with_for_update()
-    ).first()
-    if row is None:
-        return None
-    row.open_key, row.state, row.state_since = integration, State.OPEN, now
+    )
+    return list(session.exec(query))
+
+
+def _reopen(session: Session, row: IncidentRow, now: datetime) -> Incident:
+    row.open_key, row.state, row.state_since = row.integration, State.OPEN, now
     row.round += 1
     row.closed_at = row.recovered_at = row.settles_at = None
     session.add(row)
@@ -72,7 +86,21 @@ def _reopen(session: Session, integration: str, now: datetime, since: datetime) 
     return value_of(Incident, row)
 
 
+def set_aside(session: Session, incident: Incident) -> None:
+    """It has recovered, and gives its place to an incident of another cause; it stays open.
+
+    Raises Transient where it is not the current one any more.
+    """
+    row = _row(session, incident.id)
+    if row.open_key != row.integration:
+        raise Transient(f"INC-{incident.id} is not the current incident any more")
+    row.open_key = f"{row.integration}#{row.id}"
+    session.add(row)
+    session.flush()
+
+
 def current(session: Session, integration: str) -> Incident | None:
+    """The open one whose place no later incident has; at most one an integration."""
     row = session.exec(select(IncidentRow).where(IncidentRow.open_key == integration)).first()
     return None if row is None else value_of(Incident, row)
 
@@ -89,7 +117,7 @@ def last_recovery(session: Session, integration: str) -> datetime | None:
 
 
 def listed(session: Session, only_open: bool = False, at_most: int = 50) -> list[Incident]:
-    """The newest first. All of the open ones: at most one an integration."""
+    """The newest first. `only_open`: all of them, those that were set aside as well."""
     newest = select(IncidentRow).order_by(col(IncidentRow.id).desc())
     still_open = col(IncidentRow.open_key).is_not(None)
     query = newest.where(still_open) if only_open else newest.limit(at_most)
@@ -134,6 +162,12 @@ def relapse(session: Session, incident_id: int, now: datetime) -> Incident:
     row = _row(session, incident_id)
     if row.open_key is None:
         raise UserError(f"INC-{incident_id} is closed: what is wrong now is opened, not retried")
+    now_current = current(session, row.integration)
+    if now_current is not None and now_current.id != incident_id:
+        raise UserError(
+            f"INC-{incident_id} has recovered: what is wrong now is INC-{now_current.id}"
+        )
+    row.open_key = row.integration
     row.round += 1
     row.recovered_at = row.settles_at = None
     session.add(row)

@@ -45,6 +45,28 @@ def take(
     return _value(row)
 
 
+def hand_over(session: Session, lease: Lease, incident_id: int, now: datetime) -> None:
+    """Another incident holds it from now on: what was before it, and its end, stay as they are."""
+    row = _in_force(session, lease)
+    if row is None:
+        return
+    to = _row(session, incident_id, lease.kind, lease.target) or LeaseRow(
+        incident_id=incident_id,
+        integration=row.integration,
+        kind=row.kind,
+        target=row.target,
+        state=row.state,
+        taken_at=row.taken_at,
+        expires_at=row.expires_at,
+    )
+    for name in ("prior", "applied", "state", "taken_at", "heartbeat_at", "expires_at", "term_s"):
+        setattr(to, name, getattr(row, name))
+    to.ended_at, to.ended_because = None, ""
+    session.add(to)
+    end(session, lease.id, f"INC-{incident_id} holds it", now)
+    session.flush()
+
+
 def end(session: Session, lease_id: int, because: str, now: datetime) -> None:
     row = session.get(LeaseRow, lease_id)
     if row is None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from watchkeeper.errors import UserError
 
-HEAD = "0009"
+HEAD = "0010"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # The name of a lock in PostgreSQL is a number.
 _UPGRADING = 0x77617463686B  # "watchk"

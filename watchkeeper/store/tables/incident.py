@@ -12,14 +12,16 @@ from watchkeeper.store.columns import UtcDateTime
 
 
 class IncidentRow(SQLModel, table=True):
-    """`open_key` is the integration's name while the incident is open, NULL afterwards: its unique
-    index is what keeps an integration to one open incident, on every database."""
+    """`open_key` is the integration's name while its harm is being stopped, `name#id` while a later
+    incident has that place, NULL once it is closed: its unique index keeps an integration to one
+    current incident, on every database. `follows`: the incident that had recovered before it."""
 
     __tablename__ = "incidents"
 
     id: int | None = Field(default=None, primary_key=True)
     integration: str = Field(index=True)
     open_key: str | None = Field(default=None, unique=True)
+    follows: int | None = None
     state: str
     cause: str | None = None
     verdict: str
