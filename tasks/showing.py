@@ -132,7 +132,7 @@ def _gist(told: Told) -> str:
 @task(name="show plan", cache_policy=NO_CACHE, persist_result=False)
 async def show_plan(plan: Plan, dry_run: bool) -> None:
     """What would be done, before anything is."""
-    description = f"{'dry run' if dry_run else 'to be applied'} · {plan.hash}"
+    description = f"{'dry run' if dry_run else 'to be applied'} · plan {', '.join(plan.ids)}"
     key = artifact_key("plan", plan.integration)
     with for_the_eye():
         await acreate_markdown_artifact(markdown=plan_text(plan), key=key, description=description)

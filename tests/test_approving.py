@@ -281,7 +281,7 @@ def test_a_question_is_told_once(any_watch: Watch, incident: Incident) -> None:
         question = asked_for(any_watch, TWO)
     assert question.expires_at == any_watch.now() + HOUR
     said = [text for _, text in told(any_watch) if "slow" in text]
-    assert said == ["asks for approval: slow, spread"]
+    assert said == [f"asks for approval: slow, spread (plan {question.plan_hash})"]
 
 
 def test_a_proposal_stands_while_the_incident_lasts(
@@ -291,7 +291,7 @@ def test_a_proposal_stands_while_the_incident_lasts(
     proposed = plan(act("slow", autonomy="propose"))
     question = asked_for(any_watch, proposed)
     assert not question.waits
-    assert told(any_watch)[-1] == ("watchkeeper", "proposes: slow")
+    assert told(any_watch)[-1] == ("watchkeeper", f"proposes: slow (plan {proposed.hash})")
     clock.advance(timedelta(days=90))
     with any_watch.store.write() as session:
         assert approvals.overdue(session, clock.now()) == []

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pwd
+import re
 import socket
 import sqlite3
 import subprocess
@@ -34,6 +35,7 @@ from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.performing import leasing, mitigating
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.watch import Watch
+from watchkeeper.plan_text import plan_text
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
 from watchkeeper.store import approvals, heartbeats, incidents, jobs, leases, pages
@@ -614,6 +616,89 @@ def test_of_two_questions_one_is_named(home: Path, incident: str, watch: Watch) 
     assert state(home) == before
     well("approve", incident, "--by", "grace", "--plan", mine["plan"][:6])
     assert [question["plan"] for question in incident_now()["questions"]] == [whole["plan"]]
+
+
+def ids(text: str) -> list[str]:
+    """The plans that a text names, in its order."""
+    return re.findall(r"\bplan `?([0-9a-f]{16})\b", text, re.IGNORECASE)
+
+
+def test_one_plan_has_one_id_wherever_it_is_shown(home: Path, incident: str, watch: Watch) -> None:
+    """W18: in the terminal, as JSON, in the question, in status and in the answer. What is done
+    without asking is no part of it."""
+    overridden(watch, "pause-all-jobs", "{autonomy: auto}")
+    shown = well("mitigate", NAME, "--dry-run").err
+    (planned,) = ids(shown)
+    assert "Done without asking" in shown
+    assert ids(well("mitigate", NAME).err) == [planned]
+    made = well("mitigate", NAME, "--dry-run", "--json").data
+    assert (made["plan"], made["dry_run"], made["approved"]) == (None, True, [])
+    assert [done["name"] for done in made["without_asking"]] == ["pause-all-jobs"]
+    (question,) = made["questions"]
+    assert question["plan"] == planned
+    asked(watch)
+    (standing,) = incident_now()["questions"]
+    assert standing["plan"] == planned
+    assert ids(run("status").err) == [planned]
+    with watch.store.read() as session:
+        row = approvals.latest(session, 1)
+    assert row is not None
+    assert (row.plan_hash, row.plan_text) == (planned, question["text"])
+    assert row.plan_text in plan_text_of(watch)
+    open_rotatable("file:key.json", home).offer(Secret(NEW_KEY))
+    assert ids(well("approve", incident, "--plan", planned[:6]).err) == [planned]
+    assert ids("\n".join(text for _, text in timeline(watch))) == [planned] * 2
+
+
+def plan_text_of(watch: Watch) -> str:
+    """What a run shows in Prefect, made from the world as it is now."""
+    with watch.store.read() as session:
+        found = incidents.get(session, 1)
+    made = asyncio.run(mitigating.make_plan(watch, watch.integration(NAME), found))
+    return plan_text(made)
+
+
+def test_what_is_asked_for_by_name_has_an_id_of_its_own(
+    home: Path, incident: str, watch: Watch
+) -> None:
+    """W18: two questions, and both stand in the plan that is shown, each with its id."""
+    overridden(watch, "pause-deferrable", "{approvals: 2}")
+    applied = well("mitigate", NAME, "pause-deferrable", "--apply", "--json")
+    (mine,) = [said["plan"] for said in applied.data["approved"]]
+    assert [question["plan"] for question in applied.data["questions"]] == [mine]
+    asked_now(watch)
+    standing = [question["plan"] for question in incident_now()["questions"]]
+    assert len(standing) == 2 and mine in standing
+    assert sorted(ids(plan_text_of(watch))) == sorted(standing)
+    assert sorted(ids(well("mitigate", NAME).err)) == sorted(standing)
+    made = well("mitigate", NAME, "--json").data
+    assert sorted(question["plan"] for question in made["questions"]) == sorted(standing)
+
+
+def asked_now(watch: Watch) -> None:
+    """Every question of the plan, as a responder asks them."""
+    watched = watch.integration(NAME)
+    with watch.store.read() as session:
+        found = incidents.get(session, 1)
+    for question in asyncio.run(mitigating.make_plan(watch, watched, found)).questions:
+        mitigating.ask(watch, watched, question)
+
+
+def test_what_changed_since_is_asked_under_the_id_that_a_responder_gives_it(
+    home: Path, incident: str, watch: Watch
+) -> None:
+    """W18: where a part of the plan is done already, a yes to the old plan leaves one question, the
+    one that a responder asks too."""
+    asked(watch)
+    (before,) = incident_now()["questions"]
+    open_rotatable("file:key.json", home).offer(Secret(NEW_KEY))
+    for name in [job["name"] for job in well("job", "list", NAME, "--json").data]:
+        well("job", "pause", NAME, name, "--reason", "mine")
+    told = refused("approve", incident)
+    asked_now(watch)
+    (now,) = incident_now()["questions"]
+    assert (before["actions"], now["actions"]) == (["pause-all-jobs", "rotate-key"], ["rotate-key"])
+    assert f"it is now plan {now['plan']}" in told
 
 
 def test_a_step_is_skipped_and_tried_again(home: Path, incident: str, watch: Watch) -> None:

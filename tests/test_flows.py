@@ -75,8 +75,10 @@ from watchkeeper.incident import Incident
 from watchkeeper.incident import State as IncidentState
 from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.pagers import PagerUnavailable, PagerUnknown
+from watchkeeper.performing import mitigating
 from watchkeeper.performing.responding import RESPOND, dispatch, lock_name
 from watchkeeper.performing.watch import Watch
+from watchkeeper.plan_text import asked_text
 from watchkeeper.runbook.load import load_runbook
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
@@ -1003,7 +1005,8 @@ def declared(watch: Watch, reason: str) -> int:
 def test_a_dry_run_plans_and_changes_nothing(
     watch: Watch, vendor: Vendor, prefect_server: Server
 ) -> None:
-    """Every effect is on an artifact, no job is paused, and the vendor hears nothing."""
+    """W18: every effect is on an artifact, under the id that people are asked about; no job is paused,
+    and the vendor hears nothing."""
     by_itself = FAST | {"mitigations": {"pause-all-jobs": {"autonomy": "auto"}}}
     watch.settings.integrations.write_text(entry(vendor, overrides=by_itself))
     declared(watch, "all refused")
@@ -1011,7 +1014,13 @@ def test_a_dry_run_plans_and_changes_nothing(
     state = ended(mitigate(NAME, return_state=True))
     assert state.is_completed()
     plan = artifact(prefect_server, "plan-maintainx-test")
-    assert plan["description"].startswith("dry run · ")
+    with watch.store.read() as session:
+        found = incidents.get(session, 1)
+    made = asyncio.run(mitigating.make_plan(watch, watch.integration(NAME), found))
+    (question,) = made.questions
+    assert plan["description"] == f"dry run · plan {question.hash}"
+    assert asked_text(question) in plan["data"]
+    assert made.hash not in plan["data"]
     for said in ("pause job workorder-sync", "make the offered key", "way back"):
         assert said in plan["data"]
     with watch.store.read() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -28,7 +29,7 @@ from watchkeeper.mitigation.lease import LeaseKind, LeaseState, undone_job
 from watchkeeper.mitigation.plan import Plan
 from watchkeeper.mitigation.planning import BINDERS, plan
 from watchkeeper.mitigation.world import World
-from watchkeeper.plan_text import needs, plan_text
+from watchkeeper.plan_text import asked_text, needs, plan_fields, plan_text
 from watchkeeper.runbook.acting import HttpSettings
 from watchkeeper.runbook.explain import explain
 from watchkeeper.runbook.load import load_runbook
@@ -262,6 +263,46 @@ def test_a_plan_in_words_names_every_effect_call_and_way_back() -> None:
     assert text.count("- way back: ") == 2
     assert needs(made) == ("a new key, offered with: watchkeeper key offer maintainx@test",)
     assert needs(planned("vendor_outage")) == ()
+
+
+def test_the_plan_that_is_shown_has_the_ids_of_its_questions() -> None:
+    """W18: what is done without asking has no id, and each question stands there in its own words,
+    under the id that a yes is for. The id of the whole is shown only where nothing is asked."""
+    by_itself = tuple(
+        m.model_copy(update={"autonomy": "auto"}) if m.name == "pause-all-jobs" else m
+        for m in runbook().mitigations
+    )
+    made = planned("api_key_expired", mitigations=by_itself)
+    (question,) = made.questions
+    text = plan_text(made)
+    assert made.ids == (question.hash,)
+    assert question.hash != made.hash
+    assert made.hash not in text
+    free, asked, rest = text.partition(asked_text(question))
+    assert (asked, rest) == (asked_text(question), "")
+    assert free.startswith("Done without asking for maintainx@test, cause api\\_key\\_expired\n")
+    assert "**pause-all-jobs** (auto)" in free and "Plan" not in free
+
+    two = replace(planned("api_key_expired"), wanted=frozenset({"rotate-key"}))
+    assert len(set(two.ids)) == 2
+    assert re.findall(r"^Plan `(.*?)`", plan_text(two), re.M) == list(two.ids)
+    assert all(asked_text(question) in plan_text(two) for question in two.questions)
+    assert [said["plan"] for said in plan_fields(two)["questions"]] == list(two.ids)
+
+    nothing = made.only(frozenset({"pause-all-jobs"}))
+    assert nothing.ids == (nothing.hash,)
+    assert plan_text(nothing).startswith(f"Plan `{nothing.hash}` for")
+    assert plan_fields(nothing)["plan"] == nothing.hash
+
+
+def test_what_is_done_already_is_no_part_of_a_question() -> None:
+    """W18: an action without an effect asks nothing, and stands apart from the questions."""
+    jobs = tuple(replace(job, desired=PAUSED, changed_by="ann") for job in JOBS)
+    made = planned("api_key_expired", World(jobs=jobs))
+    (question,) = made.questions
+    assert [a.name for a in question.actions] == ["rotate-key"]
+    free, _, _ = plan_text(made).partition(asked_text(question))
+    assert free.startswith("Nothing left to do for") and "**pause-all-jobs**" in free
 
 
 def test_an_empty_plan_in_words_says_so() -> None:

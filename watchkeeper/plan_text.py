@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from watchkeeper.mitigation.plan import Plan, PlannedAction
 from watchkeeper.report import escape
@@ -11,7 +12,23 @@ from watchkeeper.runbook.durations import words
 
 
 def plan_text(plan: Plan) -> str:
-    """Markdown: every effect, every call, the way back, and what was left out or refused."""
+    """Markdown: what is done without asking, then each question in its own words and with its own id.
+    Only a plan that asks nothing has the id of the whole."""
+    if not plan.questions:
+        return asked_text(plan)
+    whose = f"for {escape(plan.integration)}, cause {escape(plan.cause)}"
+    idle = tuple(a for a in plan.actions if not a.acts_by_itself and not a.needs_approval)
+    parts = [
+        _unasked(f"Done without asking {whose}", plan.by_itself),
+        _unasked(f"Nothing left to do {whose}", idle),
+        *(asked_text(question) for question in plan.questions),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def asked_text(plan: Plan) -> str:
+    """Markdown of all of it under its one id: every effect, every call, the way back, and what was left
+    out or refused."""
     lines = [f"Plan `{plan.hash}` for {escape(plan.integration)}, cause {escape(plan.cause)}"]
     for action in plan.actions:
         lines += ["", *_action(action)]
@@ -19,6 +36,38 @@ def plan_text(plan: Plan) -> str:
         lines += ["", "Nothing: the runbook names no mitigation that applies."]
     lines += ["", *(f"- left out: {escape(said)}" for said in plan.refused)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _unasked(title: str, actions: tuple[PlannedAction, ...]) -> str:
+    """Without an id: nothing in it is approved."""
+    lines = [line for action in actions for line in ("", *_action(action))]
+    return "\n".join([title, *lines]) + "\n" if actions else ""
+
+
+def plan_fields(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON: the same parts as in `plan_text`. `plan`: the id that is approved; the id of
+    the whole only where nothing is asked."""
+    asked = plan.questions
+    return {
+        "integration": plan.integration,
+        "incident": plan.incident_id,
+        "round": plan.round,
+        "cause": plan.cause,
+        "plan": None if asked else plan.hash,
+        "without_asking": [_fields(planned) for planned in plan.by_itself],
+        "questions": [
+            {
+                "plan": question.hash,
+                "actions": [_fields(planned) for planned in question.actions],
+                "needs": list(needs(question)),
+                "waits": question.waits,
+                "wanted": question.approvals,
+                "text": asked_text(question),
+            }
+            for question in asked
+        ],
+        "left_out": list(plan.refused),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +99,11 @@ def question_text(asking: Asking, now: datetime) -> str:
 def needs(plan: Plan) -> tuple[str, ...]:
     """What a person must do before the plan can be carried out."""
     return tuple(need for planned in plan.actions for need in planned.needs)
+
+
+def _fields(planned: PlannedAction) -> dict[str, Any]:
+    names = ("name", "autonomy", "target", "summary", "effects", "calls", "undo", "cost", "risk")
+    return {name: getattr(planned, name) for name in (*names, "promise", "needs", "left_out")}
 
 
 def _action(planned: PlannedAction) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments.commands.edge import (
+    AsJson,
     By,
     IncidentId,
     IntegrationName,
@@ -15,6 +16,7 @@ from deployments.commands.edge import (
     account,
     person,
     point_at_prefect,
+    print_json,
     settings,
     watch,
     words,
@@ -29,12 +31,14 @@ from watchkeeper.performing import mitigating, stepping
 from watchkeeper.performing.connectors import keys_of
 from watchkeeper.performing.responding import Executor, dispatch, wake
 from watchkeeper.performing.watch import Watch
-from watchkeeper.plan_text import needs, plan_text
+from watchkeeper.plan_text import needs, plan_fields, plan_text
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import approvals, incidents
 from watchkeeper.store.approvals import APPROVE, DENY, Approval
 
-Apply = Annotated[bool, typer.Option("--apply", help="Do it; without this, only the plan.")]
+Apply = Annotated[
+    bool, typer.Option("--apply/--dry-run", help="Do it; without this, only the plan.")
+]
 
 
 def mitigate(
@@ -43,6 +47,7 @@ def mitigate(
     apply: Apply = False,
     by: By = None,
     reason: Reason = "asked for by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Show what would be done about the open incident, and with --apply have it done: your name on
     it is a yes, and where two are wanted another person's is asked for."""
@@ -58,15 +63,21 @@ def mitigate(
             f"watchkeeper incident open {integration} --reason ..."
         )
     plan = asyncio.run(_planned(on, watched, incident, action))
-    tell_markdown(plan_text(plan))
+    if not as_json:
+        tell_markdown(plan_text(plan))
     if not apply:
+        if as_json:
+            print_json(plan_fields(plan) | {"dry_run": True, "approved": []})
         words.print("dry run: nothing was done; --apply does it")
         return
     for waiting in plan.questions:
         _key_is_there(on, watched, waiting)
     if action is not None:
         stepping.want(on, incident, action, person(by), reason)
-    _say_yes(on, watched, plan, person(by), reason)
+    approved = _say_yes(on, watched, plan, person(by), reason)
+    if as_json:
+        said = [{"plan": one.plan_hash, "missing": one.missing} for one in approved]
+        print_json(plan_fields(plan) | {"dry_run": False, "approved": said})
     stepping.plan_again(on, incident)
     _hurry(on, incident.id)
 
@@ -77,8 +88,9 @@ async def _planned(on: Watch, watched: Watched, incident: Incident, action: str 
     return await mitigating.plan_of(on, watched, incident, frozenset({action}))
 
 
-def _say_yes(on: Watch, watched: Watched, plan: Plan, by: str, reason: str) -> None:
-    """A person who asks for it has read it."""
+def _say_yes(on: Watch, watched: Watched, plan: Plan, by: str, reason: str) -> list[Approval]:
+    """A person who asks for it has read it. What was approved now."""
+    approved = []
     for waiting in plan.questions:
         question = mitigating.ask(on, watched, waiting, anew=True)
         if not question.open:
@@ -90,6 +102,8 @@ def _say_yes(on: Watch, watched: Watched, plan: Plan, by: str, reason: str) -> N
         )
         more = f"; {said.missing} more people must say yes" if said.open else ""
         words.print(f"plan {said.plan_hash} is approved by {by}{more}", markup=False)
+        approved.append(said)
+    return approved
 
 
 def backfill(

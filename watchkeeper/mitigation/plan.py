@@ -97,6 +97,17 @@ class Plan:
         return tuple(self.only(group) for group in groups if group)
 
     @property
+    def asked(self) -> Plan:
+        """The part that people must allow, as one question."""
+        return self.only(frozenset(a.name for a in self.to_approve))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids that people meet: of each question, since an id names what is approved; of the
+        whole only where nothing is asked."""
+        return tuple(question.hash for question in self.questions) or (self.hash,)
+
+    @property
     def approvals(self) -> int:
         """How many people must say yes to it."""
         return max((max(a.approvals, 1) for a in self.to_approve), default=0)

@@ -14,7 +14,7 @@ from watchkeeper.people import Account, Distinct, name_of
 from watchkeeper.performing.ledger import Duty
 from watchkeeper.performing.surveying import survey
 from watchkeeper.performing.watch import Watch
-from watchkeeper.plan_text import needs, plan_text
+from watchkeeper.plan_text import asked_text, needs
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.store import approvals, incidents, steps
 from watchkeeper.store.approvals import Approval
@@ -53,11 +53,12 @@ def ask(watch: Watch, watched: Watched, waiting: Plan, *, anew: bool = False) ->
     with watch.store.write() as session:
         before = approvals.of_plan(session, waiting)
         question = approvals.ask(
-            session, waiting, plan_text(waiting), needs(waiting), watch.now(), ttl, anew=anew
+            session, waiting, asked_text(waiting), needs(waiting), watch.now(), ttl, anew=anew
         )
         if before is None or (question.open and not before.open):
             names = ", ".join(a.name for a in waiting.actions)
             said = f"asks for approval: {names}" if waiting.waits else f"proposes: {names}"
+            said = f"{said} (plan {waiting.hash})"
             incidents.note(session, waiting.incident_id, said, now=watch.now())
     return question
 
@@ -99,20 +100,23 @@ def record_answer(
 
 async def still_the_plan(watch: Watch, watched: Watched, question: Approval) -> None:
     """Raises UserError where the world has changed since: the plan that was read is no longer what
-    would be done. It is asked anew."""
+    would be done. What it is now is asked about, in the same words as by a responder."""
     with watch.store.read() as session:
         incident = incidents.get(session, question.incident_id)
     made = await plan_of(watch, watched, incident, frozenset(question.actions))
-    if made.hash == question.plan_hash:
+    asked = made.asked
+    if asked.hash == question.plan_hash:
         return
     with watch.store.write() as session:
         approvals.supersede(session, question.id, watch.now())
-    told = "; ".join(made.refused) or f"it is now plan {made.hash}"
-    if made.to_approve:
-        ask(watch, watched, made)
+    told = list(made.refused)
+    if asked.actions:
+        ask(watch, watched, asked)
+        told.append(f"it is now plan {asked.hash}")
     raise UserError(
-        f"the world has changed since plan {question.plan_hash} was shown, and it was not "
-        f"approved: {told}. Read it anew: watchkeeper mitigate {watched.name}"
+        f"the world has changed since plan {question.plan_hash} was shown, and it was not approved: "
+        f"{'; '.join(told) or 'nothing of it is left to allow'}. "
+        f"Read it again: watchkeeper mitigate {watched.name}"
     )
 
 
