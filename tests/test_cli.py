@@ -28,6 +28,7 @@ from deployments.cli import main
 from deployments.password import kept_password
 from watchkeeper.credentials.references import open_rotatable
 from watchkeeper.credentials.secret import Secret
+from watchkeeper.gaps import Reconciliation
 from watchkeeper.heartbeat import Part
 from watchkeeper.incident import State
 from watchkeeper.mitigation.actions import PauseJobs
@@ -38,7 +39,7 @@ from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import plan_text
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
-from watchkeeper.store import approvals, heartbeats, incidents, jobs, leases, pages
+from watchkeeper.store import approvals, gaps, heartbeats, incidents, jobs, leases, pages
 from watchkeeper.store.engine import Store
 
 # Who is at this machine, as the operating system has it.
@@ -875,6 +876,20 @@ def test_an_incident_is_declared_corrected_and_written_up(
     assert path == home / "reports" / "incident-1.md"
     assert "the vendor" in path.read_text()
     assert "acknowledged" in well("incident", "show", incident).err
+
+
+def test_the_report_counts_by_what_the_vendor_can_be_asked(
+    home: Path, incident: str, watch: Watch
+) -> None:
+    """W19: which resources can be asked by time comes from the runbook; a gap without an end is open."""
+    counted = Reconciliation(20, 20, (), ())
+    with watch.store.write() as session:
+        for gap in gaps.of_incident(session, 1):
+            if gap.resource == "locations":
+                gaps.judged(session, gap.id, counted, watch.now())
+    text = Path(well("incident", "report", incident).err.strip()).read_text()
+    assert "the vendor holds all 20 locations (cannot be asked by time)\n" in text
+    assert "| workorders | the beginning | still open | open | not counted |" in text
 
 
 def test_a_second_declaration_joins_the_first(home: Path, incident: str, watch: Watch) -> None:

@@ -690,8 +690,14 @@ def test_an_unreadable_status_page_counts_for_neither_side() -> None:
 
 
 def test_what_was_ruled_out_says_why() -> None:
-    """Each row that does not match names the reading that speaks against it."""
-    ruled = {r.cause: r.because for r in diagnose(seen({"users": 401}), runbook()).ruled_out}
+    """W19: each row that does not match names the reading that speaks against it. Only such a row was
+    weighed, or one whose own sign was seen and excluded."""
+    found = diagnose(seen({"users": 401}), runbook()).ruled_out
+    weighed = {r.cause for r in found if r.weighed}
+    assert {"api_key_expired", "vendor_outage"} <= weighed
+    assert not weighed & {"service_crash", "key_leaked", "key_missing"}
+    assert all(r.because.startswith("not seen: ") != r.weighed for r in found)
+    ruled = {r.cause: r.because for r in found}
     assert set(ruled) == {c.cause for c in runbook().causes} - {"key_lacks_scope"}
     assert ruled["api_key_expired"] == "/assets?limit=1 answered 200 in 0.10 s"
     assert ruled["service_crash"] == "not seen: service crashed"

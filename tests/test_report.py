@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import HOUR, MINUTE, T0, gap, incident, lease, runbook
 
+from watchkeeper.diagnosis import RuledOut
 from watchkeeper.gaps import GapState
 from watchkeeper.incident import Milestone, State, TimelineEntry
 from watchkeeper.mitigation.lease import LeaseState
@@ -26,7 +27,11 @@ CAUSE = CauseEntry(
     because="4 of 4 endpoints: the API key has expired or was revoked",
     evidence=("/workorders answered 401 in 0.12 s",),
     counter_evidence=(),
-    ruled_out=(("vendor_outage", "not seen: all endpoints 5xx"),),
+    ruled_out=(
+        RuledOut("vendor_outage", "/users answered 200 in 0.10 s"),
+        RuledOut("key_leaked", "not seen: key leaked", weighed=False),
+        RuledOut("clock_wrong", "not seen: clock off", weighed=False),
+    ),
 )
 
 
@@ -87,12 +92,15 @@ def test_it_has_the_sections_of_the_template_in_their_order() -> None:
 
 
 def test_the_head_says_what_the_template_asks_for() -> None:
-    """Date, severity by the runbook's word, duration from harm to recovery, impact counted."""
+    """W19: date, severity by the runbook's word, duration from harm to recovery once, impact counted."""
     report = text_of(CLOSED)
     assert "**Date**: 2026-03-02  \n" in report
     assert "**Severity**: SEV-1 (The whole integration has failed;" in report
-    assert "**Duration**: 1 hours 40 minutes (1 h 40 min)  \n" in report
-    assert "**Impact**: sync halted; the vendor holds 25 users, 40 workorders in the time" in report
+    assert "**Duration**: 1 h 40 min  \n" in report
+    assert (
+        "**Impact**: sync halted; the vendor holds 40 workorders in the time concerned; "
+        "all 25 users (no walk was complete before)\n"
+    ) in report
 
 
 def test_the_timeline_is_in_order_and_names_the_milestones() -> None:
@@ -115,7 +123,8 @@ def test_the_timeline_is_in_order_and_names_the_milestones() -> None:
 
 
 def test_the_root_cause_has_its_evidence_and_what_was_ruled_out() -> None:
-    """The last verdict with its reasons, the runbook's row, and the earlier verdicts."""
+    """W19: the last verdict with its reasons, the runbook's row, the rivals that were weighed, and the
+    earlier verdicts. Of causes without a sign only the number is told."""
     said = section(text_of(CLOSED), "Root cause")
     assert said.startswith(
         "4 of 4 endpoints: the API key has expired or was revoked (**confirmed**"
@@ -123,7 +132,11 @@ def test_the_root_cause_has_its_evidence_and_what_was_ruled_out() -> None:
     assert "Runbook: the API key has expired or was revoked. Check: Is a key configured" in said
     assert "For it:\n\n- /workorders answered 401 in 0.12 s" in said
     assert "Against it" not in said
-    assert "Ruled out:\n\n- vendor\\_outage: not seen: all endpoints 5xx" in said
+    assert (
+        "Ruled out:\n\n- vendor\\_outage: /users answered 200 in 0.10 s\n"
+        "- no sign of 2 more causes of the runbook\n"
+    ) in said
+    assert "not seen" not in said
     assert "Earlier verdicts:\n\n- 09:00:00 api\\_key\\_expired (likely)" in said
 
 
@@ -150,6 +163,33 @@ def test_the_data_is_counted_gap_by_gap() -> None:
     assert section(text_of(replace(CLOSED, gaps=())), "Data") == "No gap was opened."
 
 
+def test_an_open_end_is_no_beginning() -> None:
+    """W19: a gap without an end is still open, or was given up without one; only a start may be the
+    beginning."""
+    gaps = (
+        gap("assets", state=GapState.OPEN, since=None, until=None, expected=None),
+        gap("users", state=GapState.WAIVED, until=None, expected=None),
+    )
+    lines = section(text_of(replace(CLOSED, gaps=gaps)), "Data").splitlines()
+    assert lines[2].startswith("| assets | the beginning | still open | open | not counted |")
+    assert lines[3].startswith("| users | 2026-03-02 08:00:00Z | no end | waived | not counted |")
+
+
+def test_what_cannot_be_asked_by_time_is_counted_whole() -> None:
+    """W19: all records of such a resource are compared: they are not called those of the gap's time."""
+    gaps = (gap("locations", expected=20), gap("workorders"))
+    report = text_of(replace(CLOSED, gaps=gaps, not_by_time=frozenset({"locations"})))
+    assert (
+        "**Impact**: sync halted; the vendor holds 40 workorders in the time concerned; "
+        "all 20 locations (cannot be asked by time)\n"
+    ) in report
+    lines = section(report, "Data").splitlines()
+    assert "| reconciled | 20 (all: not by time) | 40 |" in lines[2]
+    assert "| reconciled | 40 | 40 |" in lines[3]
+    alone = text_of(replace(CLOSED, gaps=gaps[:1], not_by_time=frozenset({"locations"})))
+    assert "the vendor holds all 20 locations (cannot be asked by time)\n" in alone
+
+
 def test_what_needs_judgement_is_left_to_people() -> None:
     """The template's three items stand open, with facts, an owner to name and a date: never made up."""
     lines = section(text_of(CLOSED), "Action items").strip().splitlines()
@@ -172,7 +212,7 @@ def test_an_open_incident_has_lasted_until_now() -> None:
     """While it lasts, the report says so."""
     going_on = replace(CLOSED, incident=incident(severity=2), causes=(), timeline=(), gaps=())
     report = text_of(going_on, minutes=55)
-    assert "**Duration**: 1 hours 0 minutes (1 h) so far  \n" in report
+    assert "**Duration**: 1 h so far  \n" in report
     assert "**Cause**: not known" in report
     assert "No cause was found; nothing was changed on suspicion." in report
     assert section(report, "Timeline") == "- nothing was recorded"
@@ -236,7 +276,7 @@ def test_no_field_of_the_record_breaks_the_report(text: str) -> None:
                 said_by=text,
                 evidence=(text,),
                 counter_evidence=(text,),
-                ruled_out=((text, text),),
+                ruled_out=(RuledOut(text, text), RuledOut(text, text, weighed=False)),
             ),
         )
         * 2,

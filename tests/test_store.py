@@ -22,7 +22,7 @@ from sqlalchemy.exc import StatementError
 from sqlmodel import Session, SQLModel, select
 
 from watchkeeper.answer import Answer, Speaker
-from watchkeeper.diagnosis import Verdict, diagnose
+from watchkeeper.diagnosis import RuledOut, Verdict, diagnose
 from watchkeeper.errors import StaleFence, Transient, UserError
 from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.gaps import Gap, GapState, Reconciliation, Span, WindowState, plan_windows
@@ -30,6 +30,7 @@ from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.mitigation.plan import Plan
+from watchkeeper.ruled_out_text import ruled_out_lines
 from watchkeeper.store import (
     approvals,
     gaps,
@@ -46,7 +47,7 @@ from watchkeeper.store import (
 from watchkeeper.store.engine import Store, open_store
 from watchkeeper.store.observations import Purpose
 from watchkeeper.store.schema import HEAD, upgrade
-from watchkeeper.store.tables import RecordRow, WatermarkRow
+from watchkeeper.store.tables import CauseRow, RecordRow, WatermarkRow
 
 TTL = timedelta(seconds=60)
 
@@ -234,7 +235,33 @@ def test_the_leading_cause_shows_and_a_person_overrules_it(
         ("api_key_expired", "watchkeeper"),
         ("vendor_outage", "ann"),
     ]
-    assert dict(said[0].ruled_out)["service_crash"] == "not seen: service crashed"
+    out = {ruled.cause: ruled for ruled in said[0].ruled_out}
+    assert (out["service_crash"].because, out["service_crash"].weighed) == (
+        "not seen: service crashed",
+        False,
+    )
+
+
+def test_what_was_ruled_out_before_rivals_were_told_apart_is_read(
+    store: Store, incident: Incident
+) -> None:
+    """W19: a row of an older version says not whether a cause was weighed: it is shown as before."""
+    with store.write() as session:
+        row = CauseRow(
+            incident_id=incident.id,
+            at=T0,
+            rank=0,
+            verdict=Verdict.LIKELY,
+            severity=1,
+            said_by="watchkeeper",
+            because="-",
+            ruled_out=[{"cause": "dns_failure", "because": "not seen: dns fails"}],
+        )
+        session.add(row)
+        session.flush()
+        (*_, last) = incidents.causes(session, incident.id)
+    assert last.ruled_out == (RuledOut("dns_failure", "not seen: dns fails"),)
+    assert ruled_out_lines(last.ruled_out) == ("dns_failure: not seen: dns fails",)
 
 
 def test_the_epoch_counts_responders(store: Store, incident: Incident) -> None:

@@ -25,13 +25,14 @@ from making import (
 )
 
 from watchkeeper.contrast_text import contrast_sentences
-from watchkeeper.diagnosis import Diagnosis, RuledOut, Verdict, diagnose
+from watchkeeper.diagnosis import RuledOut, Verdict, diagnose
 from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome, Reading
 from watchkeeper.impact import impact
 from watchkeeper.incident import Incident, State
 from watchkeeper.latency_picture import bar, picture, sparkline
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command, next_steps
 from watchkeeper.reading_text import around
+from watchkeeper.ruled_out_text import ruled_out_lines
 from watchkeeper.runbook.load import SHIPPED_RUNBOOKS, load_runbook
 from watchkeeper.runbook.people import Checklist, Support
 from watchkeeper.runbook.probes import Probe
@@ -44,7 +45,6 @@ from watchkeeper.triage_text import (
     links,
     other_causes,
     plain,
-    ruled_out,
     severity_line,
     since_line,
     support,
@@ -360,16 +360,21 @@ def test_no_kind_is_forgotten(kind: Kind, outcome: Outcome) -> None:
 
 
 def test_ruled_out_by_reason() -> None:
+    """W19: only rivals that were weighed have a line; of the rest their number stands last."""
     out = (
         RuledOut("a", "/x answered 200"),
-        RuledOut("b", "not seen: timeouts"),
+        RuledOut("b", "not seen: timeouts", weighed=False),
         RuledOut("c", "/x answered 200"),
-        RuledOut("d", "not seen: redirected"),
+        RuledOut("d", "not seen: redirected", weighed=False),
     )
-    found = Diagnosis(
-        integration=NAME, verdict=Verdict.HEALTHY, causes=(), ruled_out=out, because="-"
+    assert ruled_out_lines(out) == (
+        "a, c: /x answered 200",
+        "no sign of 2 more causes of the runbook",
     )
-    assert ruled_out(found) == ("a, c: /x answered 200", "no sign of b, d")
+    assert ruled_out_lines(out, everything=True) == ("a, c: /x answered 200", "no sign of b, d")
+    assert ruled_out_lines(out[1:2]) == ("no sign of 1 cause of the runbook",)
+    assert ruled_out_lines(out[:1]) == ("a: /x answered 200",)
+    assert ruled_out_lines(()) == ()
 
 
 def test_what_says_the_same_is_told_once() -> None:

@@ -41,8 +41,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
+    """`weighed`: it had a sign of its own, or a reading speaks against it. The others are rows of which
+    nothing was seen."""
+
     cause: str
     because: str
+    weighed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,8 @@ def diagnose(evidence: Evidence, runbook: Runbook) -> Diagnosis:
             causes.append(look.cause(rule, seen))
             explained.update(seen.supports)
         else:
-            ruled_out.append(RuledOut(rule.cause, look.why_not(rule, seen, excluded)))
+            weighed = bool(seen.holds or seen.against)
+            ruled_out.append(RuledOut(rule.cause, look.why_not(rule, seen, excluded), weighed))
     causes.sort(key=lambda c: (c.planned, c.severity, c.verdict is not Verdict.CONFIRMED))
     unexplained = _unexplained(look.evidence, explained)
     verdict, because = _overall(causes, unexplained, look.evidence)

@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watchkeeper.diagnosis import RuledOut
 from watchkeeper.exposure import Exposure
 from watchkeeper.gaps import Gap
 from watchkeeper.incident import Incident, Milestone, TimelineEntry
 from watchkeeper.mitigation.lease import Lease
+from watchkeeper.ruled_out_text import ruled_out_lines
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.model import Runbook
 
@@ -32,7 +34,7 @@ class CauseEntry:
     because: str
     evidence: tuple[str, ...]
     counter_evidence: tuple[str, ...]
-    ruled_out: tuple[tuple[str, str], ...]
+    ruled_out: tuple[RuledOut, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,8 @@ class CallEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """All that is known of one incident."""
+    """All that is known of one incident. `not_by_time`: resources that the vendor cannot be asked for by
+    time of change, so that all of their records are counted, whenever they changed."""
 
     incident: Incident
     causes: tuple[CauseEntry, ...]
@@ -68,6 +71,7 @@ class Record:
     gaps: tuple[Gap, ...]
     exposures: tuple[Exposure, ...] = ()
     calls: tuple[CallEntry, ...] = ()
+    not_by_time: frozenset[str] = frozenset()
 
 
 def render(record: Record, runbook: Runbook, now: datetime) -> str:
@@ -81,7 +85,7 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         f"| **Cause**: {escape(incident.cause or 'not known')}",
         f"**Date**: {incident.started_at:%Y-%m-%d}  \n"
         f"**Severity**: {level.word} ({escape(level.definition)})  \n"
-        f"**Duration**: {_duration(end - incident.started_at)}"
+        f"**Duration**: {words(max(end - incident.started_at, timedelta(0)))}"
         f"{'' if incident.recovered_at else ' so far'}  \n"
         f"**Impact**: {_impact(record)}{_late_calls(record.calls)}",
         "## Timeline",
@@ -92,7 +96,7 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         _resolution(record),
         *_leaks(record, now),
         "## Data",
-        _data(record.gaps),
+        _data(record),
         "## Action items",
         _action_items(record, runbook, end),
     ]
@@ -132,11 +136,6 @@ def escape(text: str) -> str:
     return _MARKUP.sub(r"\\\1", cut)
 
 
-def _duration(length: timedelta) -> str:
-    minutes = max(0, int(length.total_seconds() // 60))
-    return f"{minutes // 60} hours {minutes % 60} minutes ({words(length)})"
-
-
 def _impact(record: Record) -> str:
     touched = [g for g in record.gaps if g.expected]
     if not record.gaps:
@@ -144,10 +143,20 @@ def _impact(record: Record) -> str:
     if not touched:
         names = ", ".join(sorted(g.resource for g in record.gaps))
         return f"sync of {escape(names)} halted; what it missed is not counted yet"
-    said = ", ".join(
-        f"{g.expected} {g.resource}" for g in sorted(touched, key=lambda g: g.resource)
-    )
-    return f"sync halted; the vendor holds {escape(said)} in the time concerned"
+    touched.sort(key=lambda g: g.resource)
+    in_time = [f"{g.expected} {g.resource}" for g in touched if _all_of(g, record) is None]
+    said = [f"{', '.join(in_time)} in the time concerned"] if in_time else []
+    said += [
+        f"all {g.expected} {g.resource} ({why})" for g in touched if (why := _all_of(g, record))
+    ]
+    return f"sync halted; the vendor holds {'; '.join(map(escape, said))}"
+
+
+def _all_of(gap: Gap, record: Record) -> str | None:
+    """Why what was counted is not of the gap's time alone; None where it is."""
+    if gap.resource in record.not_by_time:
+        return "cannot be asked by time"
+    return "no walk was complete before" if gap.since is None else None
 
 
 def _timeline(entries: tuple[TimelineEntry, ...]) -> str:
@@ -182,7 +191,7 @@ def _root_cause(record: Record, runbook: Runbook) -> str:
         lines.append(f"Runbook: {escape(rule.likely_cause)}. Check: {escape(rule.check)}")
     lines += _bullets("For it", last.evidence)
     lines += _bullets("Against it", last.counter_evidence)
-    lines += _bullets("Ruled out", tuple(f"{c}: {why}" for c, why in last.ruled_out))
+    lines += _bullets("Ruled out", ruled_out_lines(last.ruled_out))
     earlier = [f"{c.at:%H:%M:%S} {c.cause or 'unknown'} ({c.verdict})" for c in record.causes[:-1]]
     lines += _bullets("Earlier verdicts", tuple(earlier))
     return "\n".join(lines)
@@ -216,20 +225,29 @@ def _leaks(record: Record, now: datetime) -> list[str]:
     return ["## Leaked keys", "\n".join(told)]
 
 
-def _data(gaps: tuple[Gap, ...]) -> str:
-    if not gaps:
+def _data(record: Record) -> str:
+    if not record.gaps:
         return "No gap was opened."
     head = "| resource | from | to | state | expected | present | missing | stale |"
     rows = [
-        f"| {escape(g.resource)} | {_at(g.since)} | {_at(g.until)} | {g.state} "
-        f"| {_n(g.expected)} | {_n(g.present)} | {_n(g.missing)} | {_n(g.stale)} |"
-        for g in sorted(gaps, key=lambda g: g.resource)
+        f"| {escape(g.resource)} | {_at(g.since, 'the beginning')} | {_at(g.until, _no_end(g))} "
+        f"| {g.state} | {_counted(g, record)} | {_n(g.present)} | {_n(g.missing)} | {_n(g.stale)} |"
+        for g in sorted(record.gaps, key=lambda g: g.resource)
     ]
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
-def _at(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S}Z" if time else "the beginning"
+def _at(time: datetime | None, without: str) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}Z" if time else without
+
+
+def _no_end(gap: Gap) -> str:
+    return "no end" if gap.state.over else "still open"
+
+
+def _counted(gap: Gap, record: Record) -> str:
+    whole = gap.expected is not None and gap.resource in record.not_by_time
+    return f"{_n(gap.expected)} (all: not by time)" if whole else _n(gap.expected)
 
 
 def _n(count: int | None) -> str:

@@ -15,6 +15,7 @@ from watchkeeper.latency_picture import picture
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command
 from watchkeeper.reading_text import around
 from watchkeeper.report import escape
+from watchkeeper.ruled_out_text import ruled_out_lines
 from watchkeeper.told import Told
 from watchkeeper.triage_text import (
     alike,
@@ -24,7 +25,6 @@ from watchkeeper.triage_text import (
     not_checked_line,
     other_causes,
     plain,
-    ruled_out,
     severity_line,
     since_line,
     support,
@@ -95,7 +95,7 @@ def _to_do(told: Told) -> Iterator[str]:
     pages = [f"- {escape(link.title)}: <{plain(link.url)}>" for link in links(told)]
     pages += [f"- {escape(s.title)}: {code(s.contact)}" for s in support(told)]
     yield from ("**Links**", "\n".join(pages)) if pages else ()
-    yield from _fenced("Ruled out", ruled_out(told.diagnosis))
+    yield from _fenced("Ruled out", ruled_out_lines(told.diagnosis.ruled_out))
 
 
 def _listed(title: str, lines: Iterable[str]) -> Iterator[str]:

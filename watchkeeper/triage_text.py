@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from watchkeeper.diagnosis import Diagnosis
 from watchkeeper.not_checked import not_checked
 from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.model import Runbook
@@ -14,7 +13,6 @@ from watchkeeper.runbook.people import Link, Support
 from watchkeeper.told import Told
 
 FIRST_MINUTES = "first five minutes"
-NOT_SEEN = "not seen: "
 UNEXPLAINED = " (not all of it is explained)"
 _TOOK = re.compile(r" in \d+\.\d\d s\b")
 
@@ -89,17 +87,6 @@ def other_causes(told: Told) -> tuple[str, ...]:
         f"{c.cause} ({c.verdict}, {severity_word(told, c.severity)}): {c.because}"
         for c in told.diagnosis.causes[1:]
     )
-
-
-def ruled_out(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """A line for each reason, with all that it rules out; of what there is no sign at all, one."""
-    by_reason: dict[str, list[str]] = {}
-    for out in diagnosis.ruled_out:
-        seen = not out.because.startswith(NOT_SEEN)
-        by_reason.setdefault(out.because if seen else NOT_SEEN, []).append(out.cause)
-    unseen = by_reason.pop(NOT_SEEN, [])
-    told = [f"{', '.join(causes)}: {reason}" for reason, causes in by_reason.items()]
-    return (*told, f"no sign of {', '.join(unseen)}") if unseen else tuple(told)
 
 
 def alike(said: Iterable[str]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def triage_json(told: Told) -> dict[str, Any]:
         "because": diagnosis.because,
         "evidence": list(leading.evidence) if leading else [],
         "counter_evidence": list(leading.counter_evidence) if leading else [],
-        "ruled_out": [{"cause": r.cause, "because": r.because} for r in diagnosis.ruled_out],
+        "ruled_out": [asdict(out) for out in diagnosis.ruled_out],
         "probes": [_probe(reading) for reading in told.evidence.readings],
         "mitigations": [m.name for m in told.runbook.mitigations_for(told.diagnosis.cause)],
         "causes": [asdict(cause) for cause in diagnosis.causes],

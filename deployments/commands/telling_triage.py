@@ -18,6 +18,7 @@ from watchkeeper.impact import impact
 from watchkeeper.latency_picture import BAR_WIDTH, bar
 from watchkeeper.next_steps import checks, mitigations, more_commands, next_command
 from watchkeeper.reading_text import around
+from watchkeeper.ruled_out_text import ruled_out_lines
 from watchkeeper.told import Told
 from watchkeeper.triage_text import (
     alike,
@@ -27,7 +28,6 @@ from watchkeeper.triage_text import (
     not_checked_line,
     other_causes,
     plain,
-    ruled_out,
     severity_line,
     since_line,
     support,
@@ -135,7 +135,8 @@ def _parts(told: Told, everything: bool) -> Iterator[tuple[str, Iterable[Rendera
     yield "runbook", map(_said, mitigations(told) or ("no mitigation: people",))
     for when, items in first_minutes(told.runbook):
         yield plain(when), (_said(" · ".join(items)),)
-    yield "ruled out", _cut(ruled_out(told.diagnosis), everything, MOST_RULED_OUT, "dim")
+    out = ruled_out_lines(told.diagnosis.ruled_out, everything=everything)
+    yield "ruled out", _cut(out, everything, MOST_RULED_OUT, "dim")
 
 
 def _around(told: Told, everything: bool) -> Iterator[tuple[str, Iterable[RenderableType]]]:

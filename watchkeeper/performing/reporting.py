@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from watchkeeper.incident import Incident
@@ -36,7 +37,9 @@ def record_of(watch: Watch, incident_id: int) -> Record:
 
 
 def report_of(watch: Watch, watched: Watched, incident_id: int) -> str:
-    return render(record_of(watch, incident_id), watched.runbook, watch.now())
+    whole = frozenset(r.name for r in watched.runbook.resources if r.since_param is None)
+    record = replace(record_of(watch, incident_id), not_by_time=whole)
+    return render(record, watched.runbook, watch.now())
 
 
 def report_path(watch: Watch, incident_id: int) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
-from watchkeeper.diagnosis import Cause, Diagnosis, Verdict
+from watchkeeper.diagnosis import Cause, Diagnosis, RuledOut, Verdict
 from watchkeeper.errors import Transient, UserError
 from watchkeeper.incident import Incident, Milestone, State, TimelineEntry, check_move
 from watchkeeper.report import CauseEntry
@@ -191,7 +193,7 @@ def add_diagnosis(
     session: Session, incident_id: int, diagnosis: Diagnosis, now: datetime, by: str
 ) -> None:
     """Write the ranked causes down, dated, and let the incident show the leading one."""
-    ruled = [{"cause": r.cause, "because": r.because} for r in diagnosis.ruled_out]
+    ruled = [asdict(out) for out in diagnosis.ruled_out]
     for rank, cause in enumerate(diagnosis.causes):
         session.add(_cause_row(incident_id, rank, cause, ruled, now, by))
     if not diagnosis.causes:
@@ -263,7 +265,7 @@ def causes(session: Session, incident_id: int) -> tuple[CauseEntry, ...]:
             because=row.because,
             evidence=tuple(row.evidence),
             counter_evidence=tuple(row.counter_evidence),
-            ruled_out=tuple((r["cause"], r["because"]) for r in row.ruled_out),
+            ruled_out=tuple(RuledOut(**out) for out in row.ruled_out),
         )
         for row in rows
     )
@@ -322,7 +324,7 @@ def _row(session: Session, incident_id: int) -> IncidentRow:
 
 
 def _cause_row(
-    incident_id: int, rank: int, cause: Cause, ruled: list[dict[str, str]], now: datetime, by: str
+    incident_id: int, rank: int, cause: Cause, ruled: list[dict[str, Any]], now: datetime, by: str
 ) -> CauseRow:
     return CauseRow(
         incident_id=incident_id,
