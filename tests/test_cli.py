@@ -1241,6 +1241,48 @@ def test_an_offered_key_is_taken_back(home: Path, vendor: Vendor) -> None:
     assert held == {"current": Secret(FIRST_KEY).fingerprint}
 
 
+def test_what_is_done_with_a_key_is_on_the_timeline(
+    home: Path, vendor: Vendor, incident: str, watch: Watch
+) -> None:
+    """Offered, replaced and withdrawn: by whom and which, by fingerprint and never the value. What is
+    offered again is told once; a key that was withdrawn meanwhile is a new offer."""
+    first, second = vendor.new_key(), vendor.new_key()
+    one, two = Secret(first).fingerprint, Secret(second).fingerprint
+    told = len(timeline(watch))
+    for _ in range(2):
+        well("key", "offer", NAME, "--by", "ada", stdin=first)
+    assert timeline(watch)[told:] == [("ada", f"offered key {one}")]
+    refused("key", "offer", NAME, stdin=second)
+    for by in ("grace", "ben"):
+        well("key", "offer", NAME, "--replace", "--by", by, stdin=second)
+    well("key", "withdraw", NAME)
+    well("key", "offer", NAME, "--by", "ada", stdin=second)
+    refused("key", "offer", NAME, "--by", "\u200b", stdin=second)
+    said = timeline(watch)[told:]
+    assert sorted(said) == sorted(
+        [
+            ("ada", f"offered key {one}"),
+            ("grace", f"withdrew the offered key {one}: another takes its place"),
+            ("grace", f"offered key {two}"),
+            (ME, f"withdrew the offered key {two}"),
+            ("ada", f"offered key {two}"),
+        ]
+    )
+    shown = well("incident", "show", incident).err + str(rows(home / "watchkeeper.db"))
+    assert one in shown and two in shown
+    assert first not in shown and second not in shown
+
+
+def test_a_first_key_is_on_the_timeline_as_one(
+    home: Path, vendor: Vendor, incident: str, watch: Watch
+) -> None:
+    """It is current at once: nobody withdraws it."""
+    (home / "key.json").unlink()
+    key = vendor.new_key()
+    well("key", "offer", NAME, "--by", "ada", stdin=key)
+    assert timeline(watch)[-1] == ("ada", f"stored the first key, {Secret(key).fingerprint}")
+
+
 # --- as a process -------------------------------------------------------------------------------
 
 

@@ -199,7 +199,8 @@ def test_without_an_offer_there_is_nothing_to_test(
 def test_a_tested_key_becomes_current_once(
     watch: Watch, here: Watched, world: World, duty: Duty, incident: Incident
 ) -> None:
-    """The old key stays as the way back; entered again, nothing is promoted again."""
+    """The old key stays as the way back; entered again, nothing is promoted again, and the timeline says
+    it once."""
     mark = world.offer()
     promote(watch, duty, here, mark)
     before = world.keys.versions()
@@ -213,6 +214,17 @@ def test_a_tested_key_becomes_current_once(
     assert world.stage("current") == mark
     assert world.stage("previous") == Secret(FIRST_KEY).fingerprint
     assert rotation_stand.chosen_in_round(watch, here, incident) == mark
+    assert made_current(watch, incident) == [
+        f"made key {mark} current in place of {Secret(FIRST_KEY).fingerprint}"
+    ]
+
+
+def made_current(watch: Watch, incident: Incident) -> list[str]:
+    """What the timeline says of promotions."""
+    with watch.store.read() as session:
+        lines = incidents.timeline(session, incident.id)
+    assert all(line.actor == "watchkeeper" for line in lines if "current" in line.text)
+    return [line.text for line in lines if line.text.startswith("made key ")]
 
 
 def test_killed_after_the_promotion_it_is_found_done(
@@ -230,6 +242,7 @@ def test_killed_after_the_promotion_it_is_found_done(
     assert world.keys.versions() == before
     promoted, held = ledger(watch, incident)
     assert promoted == (f"make the tested key current: {target}", EffectState.RECONCILED)
+    assert len(made_current(watch, incident)) == 1, "although another process made it current"
     assert held == (f"hold old_key {Secret(FIRST_KEY).fingerprint}", EffectState.DONE)
 
 

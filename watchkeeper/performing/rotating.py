@@ -56,11 +56,14 @@ async def promote(
     previous = (await asyncio.to_thread(old_keys.stages, watch, watched)).get("previous")
     if previous is not None and revoke_within is not None:
         old_keys.watch_over(watch, duty, watched, previous, revoke_within)
-    _post_change(watch, duty, watched, fingerprint)
+    _post_change(watch, duty, watched, fingerprint, previous)
 
 
-def _post_change(watch: Watch, duty: Duty, watched: Watched, fingerprint: str) -> None:
-    """Our own rotation is a change as anybody's: posted once, whoever dies in between."""
+def _post_change(
+    watch: Watch, duty: Duty, watched: Watched, fingerprint: str, previous: str | None
+) -> None:
+    """Our own rotation is a change as anybody's: posted once, whoever dies in between, and with it the
+    line on the timeline."""
     what = change_text(watched, fingerprint, duty.incident_id)
     with watch.store.write() as session:
         now = watch.now()
@@ -75,6 +78,9 @@ def _post_change(watch: Watch, duty: Duty, watched: Watched, fingerprint: str) -
                 now=now,
                 source="rotation",
             )
+            instead = f" in place of {previous}" if previous is not None else ""
+            text = f"made key {fingerprint} current{instead}"
+            incidents.note(session, duty.incident_id, text, now=now)
 
 
 async def restart_consumer(
