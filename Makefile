@@ -36,7 +36,8 @@ test: $(VENV)/.dev
 facts: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 0 tests/test_prefect_facts.py
 
-# What needs more than Python and make: the Debian packages of .ci/apt.txt. Two minutes on two cores.
+# The whole, with the machine to itself: a drill, `up` against what happens to it, the quick planted
+# causes; and what needs the Debian packages of .ci/apt.txt. Seven minutes on two cores.
 prove-system: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 0 tests/system
 

@@ -104,7 +104,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         counted=of_objects("passed"),
         seed=None,
         says="four wrong rules of diagnosis",
-        planted=(*PYTEST, "tests/test_cases.py", "-k", "planted_wrong_rule"),
+        planted=(*PYTEST, "tests/system/test_cases.py", "-k", "planted_wrong_rule"),
     ),
     "variants": Campaign(
         promise="At least 99 of 100 drawn faults are named, and none is wrongly confirmed",
@@ -112,7 +112,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         counted=of_objects("passed"),
         seed=7,
         says="four wrong rules of diagnosis",
-        planted=(*PYTEST, "tests/test_cases.py", "-k", "planted_wrong_rule"),
+        planted=(*PYTEST, "tests/system/test_cases.py", "-k", "planted_wrong_rule"),
     ),
     "hostile": Campaign(
         promise="Hostile answers end in a verdict in time, within bounds, and no key goes elsewhere",
@@ -173,7 +173,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         counted=of_line(r"(?P<runs>\d+) faults, (?P<held>\d+) right"),
         seed=None,
         says="four wrong rules of diagnosis",
-        planted=(*PYTEST, "tests/test_cases.py", "-k", "planted_wrong_rule"),
+        planted=(*PYTEST, "tests/system/test_cases.py", "-k", "planted_wrong_rule"),
     ),
 }
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 MOST_MISSED = 100
+# How often a pause is repeated while Prefect's scheduler writes against it.
+MOST_SWITCHES = 5
+SCHEDULER_WRITES_WITHIN_S = 0.5
 TAG = "watchkeeper"
 
 
@@ -92,11 +95,41 @@ class PrefectScheduler:
             change = client.pause_deployment if paused else client.resume_deployment
             await change(found.id)
 
-        await self._server().ask(switch, changes=True)
-        after = await self._deployment()
-        if after.paused != paused:
-            raise Transient(f"prefect: {self.spec.deployment}: somebody has changed it back")
-        return shown(after)
+        for _ in range(MOST_SWITCHES):
+            await self._server().ask(switch, changes=True)
+            after = await self._deployment()
+            if after.paused != paused:
+                raise Transient(f"prefect: {self.spec.deployment}: somebody has changed it back")
+            if not paused or not await self._comes_all_the_same(found.id):
+                return shown(after)
+        raise Transient(
+            f"prefect: {self.spec.deployment}: is paused, and runs are scheduled all the same"
+        )
+
+    async def _comes_all_the_same(self, deployment_id: UUID) -> bool:
+        """Whether a run is still to come by the schedule. Prefect's scheduler may have read the
+        deployment before it was paused, and schedule runs after the pause has deleted them."""
+        from prefect.client.schemas.filters import (
+            DeploymentFilter,
+            DeploymentFilterId,
+            FlowRunFilter,
+            FlowRunFilterExpectedStartTime,
+            FlowRunFilterState,
+            FlowRunFilterStateType,
+        )
+        from prefect.client.schemas.objects import StateType
+
+        await asyncio.sleep(SCHEDULER_WRITES_WITHIN_S)
+        scheduled = FlowRunFilterStateType(any_=[StateType.SCHEDULED])
+        to_come = FlowRunFilter(
+            state=FlowRunFilterState(type=scheduled),
+            expected_start_time=FlowRunFilterExpectedStartTime(after_=self.now()),
+        )
+        this = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+        runs = await self._server().ask(
+            lambda client: client.read_flow_runs(flow_run_filter=to_come, deployment_filter=this)
+        )
+        return any(run.auto_scheduled for run in runs)
 
     async def _deployment(self) -> DeploymentResponse:
         name = self.spec.deployment

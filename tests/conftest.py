@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ _KEPT = "WATCHKEEPER_MAINTAINX_OPENAPI"
 for _name in [n for n in os.environ if n.startswith(("WATCHKEEPER_", "PREFECT_")) and n != _KEPT]:
     del os.environ[_name]
 
+# A shell that starts a job in the background has it ignore SIGINT, and so would every `up` of ours.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 from watchkeeper.credentials.references import open_rotatable  # noqa: E402
 from watchkeeper.credentials.secret import Secret  # noqa: E402
 from watchkeeper.performing.watch import Watch  # noqa: E402
@@ -48,9 +53,9 @@ ON_PREFECT = frozenset(
     }
 )
 LONGEST_FIRST = (
-    *("prefect", "test_drill.py", "test_cases.py", "test_incident.py", "test_effects.py"),
-    *("test_gaps.py", "test_failpoints.py", "test_rotation_sequences.py", "test_many_at_once.py"),
-    *("test_cli.py", "test_schedules_random.py"),
+    *("prefect", "test_failpoints.py", "test_halting.py", "test_cli.py", "test_hostile.py"),
+    *("test_many_at_once.py", "test_rotation_sequences.py", "test_broken_surroundings.py"),
+    *("test_schedules_random.py", "test_ledger.py"),
 )
 
 

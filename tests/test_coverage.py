@@ -112,7 +112,10 @@ def test_what_serves_a_line_is_there(line: dict[str, Any]) -> None:
         assert at(reference) not in (None, [], "")
     named = [*serving["code"], *serving.get("tests", ())]
     assert [fault for fault in map(missing, named) if fault] == []
-    assert all(reference.startswith("tests/test_") for reference in serving.get("tests", ()))
+    assert all(
+        reference.startswith(("tests/test_", "tests/system/test_"))
+        for reference in serving.get("tests", ())
+    )
     assert set(serving.get("drill", ())) <= set(SCENARIOS)
     assert set(serving.get("case", ())) <= set(CASES)
 

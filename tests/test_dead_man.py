@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import INTEGRATIONS, Clock, store_key
-from harness import wait_until
+from conftest import Clock
 from making import T0
-from up_lab import alive, running_up
 
 from deployments.systemd import taken_from
 from watchkeeper.credentials.references import open_rotatable
@@ -32,7 +29,7 @@ from watchkeeper.performing.dead_mans_switch import (
     alerts_url,
     check_reference,
 )
-from watchkeeper.performing.watch import Watch, open_watch
+from watchkeeper.performing.watch import Watch
 from watchkeeper.sandbox.process import Processes
 from watchkeeper.settings import Settings
 from watchkeeper.store import heartbeats
@@ -193,45 +190,3 @@ def test_without_systemd_nothing_is_said(tmp_path: Path) -> None:
     taken_from({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
     other = taken_from({"NOTIFY_SOCKET": "x", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"})
     assert not other.watchdog
-
-
-# --- the whole ----------------------------------------------------------------------------------
-
-
-def test_when_everything_is_killed_the_alarm_is_raised(tmp_path: Path) -> None:
-    """SIGKILL of supervisor, server and runs. Only somebody outside can tell, and does."""
-    store_key(tmp_path)
-    path, home = tmp_path / "integrations.yaml", tmp_path / "home"
-    path.write_text(INTEGRATIONS, encoding="utf-8")
-    with waiting(tmp_path / "outside", timeout_s=30) as far:
-        notify = tmp_path / "notify"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.bind(str(notify))
-            sock.settimeout(120)
-            more = {
-                "WATCHKEEPER_HEARTBEAT": "env:PING_URL",
-                "PING_URL": f"{far.url}/{SECRET_PATH}",
-                "WATCHKEEPER_HEALTH_INTERVAL_S": "5",
-                "NOTIFY_SOCKET": str(notify),
-                "WATCHDOG_USEC": "30000000",
-            }
-            with running_up(home, path, more) as up:
-                assert told(sock) == "READY=1"
-                assert told(sock).startswith("WATCHDOG=1\nSTATUS=")
-                up.says("ready:")
-                wait_until(lambda: far.state()["signs"] > 2, 150, "signs of life come")
-                children = up.children()
-                for pid in (up.process.pid, *children):
-                    os.kill(pid, signal.SIGKILL)
-                up.process.wait(30)
-                wait_until(
-                    lambda: far.state()["alarm"] == "no sign of life for 30 s",
-                    90,
-                    "the alarm is raised",
-                )
-                wait_until(lambda: not alive(children), 30, "nothing is left")
-                said = up.log.read_text() + (home / "watchkeeper.log").read_text()
-    assert "secret" not in said
-    watch = open_watch(Settings(home=home, integrations=path))
-    assert recorded(watch) == (Result.WELL, "HTTP 200")
-    watch.store.close()

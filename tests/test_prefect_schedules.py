@@ -184,6 +184,22 @@ def test_a_pause_takes_what_is_to_come_and_leaves_what_is_due(running: Contract)
     running(test)
 
 
+def test_a_pause_holds_against_a_scheduler_that_writes_after_it(running: Contract) -> None:
+    """Prefect's scheduler read the deployment before it was paused, and schedules runs after it: they
+    would run in the midst of the incident."""
+
+    async def test(lab: Lab) -> None:
+        pausing = asyncio.create_task(lab.job.pause())
+        while not (await lab.client.read_deployment(lab.id)).paused:
+            await asyncio.sleep(0.01)
+        # As the scheduler does: it does not ask again whether the deployment is paused.
+        await lab.post(f"{lab.id}/schedule", min_runs=4, max_runs=4)
+        assert (await pausing).paused
+        assert all(run.expected_start_time <= utc_now() for run in await lab.runs())
+
+    running(test)
+
+
 def test_a_missed_run_is_made_up_for_once(running: Contract) -> None:
     async def test(lab: Lab) -> None:
         paused = await lab.job.pause()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -19,12 +18,12 @@ from pathlib import Path
 import pytest
 from conftest import Clock
 from pager_lab import Far, running_pager, with_pager
-from up_lab import WATCHKEEPER, running_up, until
+from up_lab import WATCHKEEPER
 
 from watchkeeper.effects import PAGE_TRIGGER, EffectState
 from watchkeeper.performing.ledger import OwnBehalf
 from watchkeeper.performing.own_alarms import alarm_target, follow_troubles
-from watchkeeper.performing.store_guard import LOOKS, REPEAT, StoreGuard, note_file
+from watchkeeper.performing.store_guard import LOOKS, REPEAT, StoreGuard
 from watchkeeper.performing.watch import Watch
 from watchkeeper.settings import Settings
 from watchkeeper.store import effects, troubles
@@ -275,62 +274,3 @@ def test_status_says_it_in_one_line(
     assert code in (1, 2)
     assert len(said.splitlines()) == 1, said
     assert "database" in said
-
-
-def test_up_calls_people_before_it_refuses(tmp_path: Path, far: Far) -> None:
-    """A damaged database at the start, with nobody at the terminal: paged once over restarts, one
-    line, exit 2."""
-    path, home = with_pager(tmp_path, far), tmp_path / "home"
-    home.mkdir()
-    (home / "watchkeeper.db").write_bytes(b"no database " * 500)
-    code, said = command(home, path, "up")
-    assert code == 2
-    assert len(said.splitlines()) == 1, said
-    assert "paged: the watch itself is broken" in said
-    assert note_file(home).exists()
-    assert "people were called about this at" in command(home, path, "up")[1]
-    alert = far.of(home, BROKEN)
-    assert alert is not None and alert["triggers"] == 1
-
-
-NAMESPACE = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-DISK = 'mount -t tmpfs -o size=40m tmpfs "$0" && mkdir "$0/home" && exec "$@"'
-
-
-def mounts() -> bool:
-    tried = subprocess.run(
-        [*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
-    )
-    return tried.returncode == 0
-
-
-def test_up_on_a_full_disk(tmp_path: Path, far: Far) -> None:
-    """The home's disk fills up and gets room again: paged, and resolved. Where nothing can be mounted
-    `test_a_disk_that_has_room_again_ends_the_alarm` alone stands for it."""
-    if not mounts():
-        return
-    path, disk = with_pager(tmp_path, far), tmp_path / "disk"
-    disk.mkdir()
-    home = disk / "home"
-    within = [*NAMESPACE, "sh", "-c", DISK, str(disk)]
-    broken = tmp_path / "broken" / "prefect"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise ImportError('left out')\n")
-    with running_up(home, path, {"PYTHONPATH": str(broken.parent)}, within) as up:
-        up.says("Prefect is not running")
-        inside = Path(f"/proc/{up.process.pid}/root{disk}")
-        with (inside / "fill").open("wb", buffering=0) as fill:
-            until(lambda: not _written(fill.fileno()), "the disk is full")
-        up.says("paged: the watch itself is broken")
-        alert = far.of(home, BROKEN)
-        assert alert is not None and alert["state"] == "triggered"
-        (inside / "fill").unlink()
-        until(lambda: (far.of(home, BROKEN) or {})["state"] == "resolved", "it is over")
-        assert up.end(signal.SIGTERM) == 0
-
-
-def _written(descriptor: int) -> bool:
-    try:
-        return os.write(descriptor, bytes(65536)) > 0
-    except OSError:
-        return False

@@ -115,6 +115,13 @@ def until(holds: Callable[[], bool], what: str) -> None:
     wait_until(holds, SAID_WITHIN_S, what)
 
 
+def overwrite(path: Path) -> None:
+    """Pages in the middle become noise, as a bad disk makes them."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(4096 * 20))
+
+
 def _parent(entry: Path) -> int | None:
     try:
         return int((entry / "stat").read_text().rpartition(")")[2].split()[1])

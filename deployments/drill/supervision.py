@@ -76,7 +76,7 @@ class Supervisor:
         child, self._child = self._child, None
         if child is None:
             return
-        child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGTERM)
         try:
             child.wait(STOP_S)
         except subprocess.TimeoutExpired:
