@@ -190,7 +190,9 @@ def test_a_pause_holds_against_a_scheduler_that_writes_after_it(running: Contrac
 
     async def test(lab: Lab) -> None:
         pausing = asyncio.create_task(lab.job.pause())
-        while not (await lab.client.read_deployment(lab.id)).paused:
+        for _ in range(500):
+            if (await lab.client.read_deployment(lab.id)).paused:
+                break
             await asyncio.sleep(0.01)
         # As the scheduler does: it does not ask again whether the deployment is paused.
         await lab.post(f"{lab.id}/schedule", min_runs=4, max_runs=4)
