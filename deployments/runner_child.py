@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from watchkeeper.ending import end_task
 from watchkeeper.errors import WatchkeeperError
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,7 @@ class RunnerChild:
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._reading is not None:
-            self._reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reading
+            await end_task(self._reading)
 
     async def _served(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,7 +10,6 @@ import importlib
 import logging
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 
 from deployments.catalogue import health_interval_s
@@ -19,6 +18,7 @@ from deployments.prefect_keeper import PrefectKeeper, ready_file
 from deployments.server import Server
 from deployments.sweep_loop import SweepLoop
 from deployments.systemd import Systemd
+from watchkeeper.ending import end_task
 from watchkeeper.errors import Transient
 from watchkeeper.performing.dead_mans_switch import DeadMansSwitch
 from watchkeeper.performing.lag_meter import LagMeter
@@ -62,8 +62,10 @@ async def supervise(watch: Watch, server: Server, tell: Tell, systemd: Systemd) 
             for task in tasks:
                 task.cancel()
             for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
+                try:
+                    await end_task(task)
+                except Exception:
+                    logger.exception("a loop of the supervisor had ended before it was stopped")
             await outside.stop()
             ready_file(watch.settings.home).unlink(missing_ok=True)
 

@@ -101,6 +101,14 @@ def skips(nodes: Nodes) -> bool:
     return any(name.startswith("pytest.") and name.split(".")[-1] in SKIPPING for name in used)
 
 
+def swallows_cancellation(nodes: Nodes) -> bool:
+    """Who suppresses it around another task's end goes on although he himself is told to stop."""
+    return any(
+        name.endswith("suppress") and any(dotted(a).endswith("CancelledError") for a in call.args)
+        for call, name in _calls(nodes)
+    )
+
+
 # Rule -> (where it holds, {file or folder: why it may}).
 RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
     patches: (PACKAGES, {}),
@@ -115,6 +123,7 @@ RULES: dict[Rule, tuple[tuple[str, ...], dict[str, str]]] = {
         ("watchkeeper", "tasks", "flows"),
         {SANDBOX: "stand-ins are processes of their own, some without an event loop"},
     ),
+    swallows_cancellation: (PACKAGES, {}),
     parses_json: (
         ("watchkeeper",),
         {
@@ -188,6 +197,8 @@ PLANTED = [
     (tells_naive_time, "dt.datetime.today()"),
     (sleeps, "time.sleep(1)"),
     (sleeps, "from time import sleep"),
+    (swallows_cancellation, "with suppress(asyncio.CancelledError):\n    await task"),
+    (swallows_cancellation, "with contextlib.suppress(OSError, CancelledError): ..."),
     (parses_json, "json.loads(reply.content)"),
     (parses_json, "from orjson import loads"),
     (reveals, "source.read().reveal()"),
@@ -206,6 +217,7 @@ HARMLESS = [
     (tells_naive_time, "datetime.now(tz=UTC)"),
     (tells_naive_time, "watch.now()"),
     (sleeps, "await asyncio.sleep(1)"),
+    (swallows_cancellation, "with suppress(OSError): ..."),
     (parses_json, "strict_json.loads(body)"),
     (reveals, "revealed = True"),
     (skips, "pytest.mark.parametrize('skip', [1])"),

@@ -17,13 +17,13 @@ import json
 import logging
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import httpx
 
 from watchkeeper.credentials.references import open_source
+from watchkeeper.ending import end_task
 from watchkeeper.errors import Permanent, Transient, UserError, WatchkeeperError
 from watchkeeper.heartbeat import Part, Result
 from watchkeeper.network.proxies import proxy_for
@@ -65,9 +65,7 @@ class DeadMansSwitch:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end_task(self._task)
 
     async def _send(self, unwell: tuple[Condition, ...]) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
+from watchkeeper.ending import end_task
 from watchkeeper.errors import StaleFence, Stopped, Transient, WatchkeeperError
 from watchkeeper.incident import Incident
 from watchkeeper.performing.ledger import Duty
@@ -134,9 +135,7 @@ async def _kept(
             locks.extend(session, name, fence, watch.now(), ttl, locks.HELD_BACK)
         raise
     finally:
-        beat.cancel()
-        with suppress(asyncio.CancelledError):
-            await beat
+        await end_task(beat)
 
 
 async def _heartbeat(watch: Watch, name: str, fence: int, ttl: timedelta, note: str) -> None:

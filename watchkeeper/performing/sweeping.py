@@ -12,11 +12,11 @@ import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from watchkeeper.ending import end_task
 from watchkeeper.errors import StaleFence, Transient
 from watchkeeper.escalation import due_rungs
 from watchkeeper.incident import Incident, State, waits_for
@@ -73,9 +73,7 @@ async def sweep(watch: Watch, executor: Executor) -> tuple[str, ...]:
         for phase in (_clock, _first, _of_incidents, _last):
             done += await _all_of(watch, phase(watch, executor))
     finally:
-        alive.cancel()
-        with suppress(asyncio.CancelledError):
-            await alive
+        await end_task(alive)
         with watch.store.write() as session:
             locks.release(session, "sweep", fence, watch.now())
     return tuple(done)
