@@ -89,6 +89,7 @@ class Diagnosis:
         return min([*(cause.severity for cause in self.causes), *unexplained])
 
 
+CONTRADICT = "answers_contradict"
 # Whatever the cause: when nothing answers well, the whole integration has failed.
 TOTAL_SEVERITY = 1
 # Of these an endpoint may be said to work no more. Who is throttled will be let in again.
@@ -104,7 +105,7 @@ def diagnose(evidence: Evidence, runbook: Runbook) -> Diagnosis:
     for rule in runbook.causes:
         seen = look.any_of(rule.symptoms)
         excluded = look.first(rule.unless)
-        if seen.holds and excluded is None:
+        if seen.holds and excluded is None and not look.contradicted(seen):
             causes.append(look.cause(rule, seen))
             explained.update(seen.supports)
         else:
@@ -112,7 +113,7 @@ def diagnose(evidence: Evidence, runbook: Runbook) -> Diagnosis:
             ruled_out.append(RuledOut(rule.cause, look.why_not(rule, seen, excluded), weighed))
     causes.sort(key=lambda c: (c.planned, c.severity, c.verdict is not Verdict.CONFIRMED))
     unexplained = _unexplained(look.evidence, explained)
-    verdict, because = _overall(causes, unexplained, look.evidence)
+    verdict, because = _overall(causes, unexplained, look)
     return Diagnosis(
         integration=evidence.integration,
         verdict=verdict,
@@ -147,6 +148,11 @@ class _Look:
         supports = _once(r for f in seen for r in f.supports)
         against = _once(r for f in (seen or signs) for r in f.against)
         return Finding(bool(seen), supports, against)
+
+    def contradicted(self, seen: Finding) -> bool:
+        """It goes by what the endpoints answer, and they contradict each other."""
+        of_endpoints = any(r.kind in (Kind.ENDPOINT, Kind.CONTRAST) for r in seen.supports)
+        return of_endpoints and self.sign(CONTRADICT).holds is True
 
     def first(self, names: tuple[str, ...]) -> str | None:
         return next((name for name in names if self.sign(name).holds), None)
@@ -194,6 +200,8 @@ class _Look:
 
     def total(self) -> bool:
         """Nothing works, whatever the causes: no endpoint answers well, now or when asked again."""
+        if self.sign(CONTRADICT).holds:
+            return True
         broken = those(self.evidence, *_BROKEN)
         in_between = (
             self.sign("answers_in_between").holds or self.sign("key_accepted_in_between").holds
@@ -210,6 +218,8 @@ class _Look:
         return 0 if kind is Answer.OK else 1 if kind is Answer.SLOW else 2
 
     def why_not(self, rule: CauseRule, seen: Finding, excluded: str | None) -> str:
+        if seen.holds and excluded is None:
+            return "the answers contradict each other"
         if seen.holds and excluded is not None:
             proof = self.sign(excluded).supports
             return f"{_words(excluded)}{': ' + proof[0].says() if proof else ''}"
@@ -219,10 +229,14 @@ class _Look:
 
 
 def _overall(
-    causes: list[Cause], unexplained: tuple[Reading, ...], evidence: Evidence
+    causes: list[Cause], unexplained: tuple[Reading, ...], look: _Look
 ) -> tuple[Verdict, str]:
+    evidence = look.evidence
     if causes:
         return causes[0].verdict, causes[0].because
+    if look.sign(CONTRADICT).holds:
+        kinds = sorted({r.answer or str(r.status) for r in failing(evidence)})
+        return Verdict.INCONCLUSIVE, f"the answers contradict each other: {', '.join(kinds)}"
     if unexplained:
         return Verdict.INCONCLUSIVE, f"no row of the runbook explains: {unexplained[0].says()}"
     if not evidence.endpoints:

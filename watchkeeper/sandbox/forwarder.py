@@ -9,7 +9,7 @@ from typing import Any
 
 from watchkeeper.sandbox.serving import LOOPBACK
 
-MODES = ("pass", "refuse", "hang", "reset", "slow", "answer")
+MODES = ("pass", "refuse", "hang", "reset", "slow", "answer", "cut")
 LONGEST_DELAY_S = 600.0
 CHUNK = 65_536
 
@@ -20,7 +20,8 @@ Address = tuple[str, int]
 class Behaviour:
     """`slow`: `connect_delay_s` before the first byte of a connection, `delay_s` before each piece
     in either direction. The connection itself is there at once: the kernel accepts it. `answer`: a
-    gateway's own page of that `status`, and nothing is passed on."""
+    gateway's own page of that `status`, and nothing is passed on. `cut`: the connection ends before
+    the answer does."""
 
     mode: str = "pass"
     delay_s: float = 0.0
@@ -95,6 +96,9 @@ class Forwarder:
             writer.write(_page(now.status))
             await writer.drain()
             return
+        if now.mode == "cut":
+            await _half(reader, writer, self.to)
+            return
         await asyncio.sleep(now.connect_delay_s)
         await forward(reader, writer, self.to, now.delay_s)
 
@@ -114,6 +118,19 @@ async def forward(
         back.cancel()
         if not far_writer.is_closing():
             far_writer.transport.abort()
+
+
+async def _half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: Address) -> None:
+    """One request is passed on, and all but the end of its answer comes back."""
+    far_reader, far_writer = await asyncio.open_connection(*to)
+    try:
+        far_writer.write(await reader.readuntil(b"\r\n\r\n"))
+        head = await far_reader.readuntil(b"\r\n\r\n")
+        body = await far_reader.read(CHUNK)
+        writer.write(head + body[: len(body) // 2])
+        await writer.drain()
+    finally:
+        far_writer.transport.abort()
 
 
 async def _carry(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from watchkeeper.answer import CDN_STATUSES, Speaker
-from watchkeeper.evidence import Evidence, Reading
+from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.signs.answers import ADMITTED, WELL, Answer, answer_of, failing, others, those
-from watchkeeper.signs.finding import UNKNOWN, Finding, found
+from watchkeeper.signs.finding import UNKNOWN, Finding, both, found
+from watchkeeper.signs.network import nothing_else_answers
+from watchkeeper.signs.vendors_word import vendor_status_degraded
 
 
 def all_endpoints_401(evidence: Evidence) -> Finding:
@@ -93,6 +95,30 @@ def errors_are_the_vendors(evidence: Evidence) -> Finding:
     return Finding(True, theirs)
 
 
+def only_errors_of_anybody(evidence: Evidence) -> Finding:
+    """Server errors that bear no sign of the API, while nothing else can be reached: they may come
+    from a proxy of ours as well as from the vendor."""
+    errors = those(evidence, Answer.SERVER_ERROR)
+    signed = tuple(r for r in errors if r.speaker is Speaker.API or r.status in CDN_STATUSES)
+    other = others(evidence, Answer.SERVER_ERROR, Answer.SILENT)
+    if signed or other or not errors:
+        return Finding(False, (), signed or other)
+    return both(Finding(True, errors), nothing_else_answers(evidence))
+
+
+def waits_in_vain(evidence: Evidence) -> Finding:
+    """504 and nothing else, not written by the API: something before it waited for an answer, and
+    none came. A status page that admits an outage explains it otherwise."""
+    errors = those(evidence, Answer.SERVER_ERROR)
+    other = others(evidence, Answer.SERVER_ERROR, Answer.SILENT)
+    unlike = tuple(r for r in errors if r.status != 504 or r.speaker is Speaker.API)
+    if not errors or unlike or other:
+        return Finding(False, (), unlike or other)
+    if vendor_status_degraded(evidence).holds:
+        return Finding(False, (), vendor_status_degraded(evidence).supports)
+    return Finding(True, errors)
+
+
 def answers_in_between(evidence: Evidence) -> Finding:
     """An endpoint that failed answers well when it is asked again."""
     again = tuple(r for r in _again(evidence) if _fails(evidence, r.of))
@@ -100,6 +126,37 @@ def answers_in_between(evidence: Evidence) -> Finding:
     if not again:
         return UNKNOWN
     return Finding(bool(well), well, () if well else again)
+
+
+def failed_once(evidence: Evidence) -> Finding:
+    """One server error among all answers of this look, at an endpoint that answered well each time
+    that it was asked again, and that did not fail in the last checks."""
+    errors = those(evidence, Answer.SERVER_ERROR)
+    if len(errors) != 1 or len(failing(evidence)) != 1:
+        return Finding(False, (), failing(evidence))
+    only = errors[0]
+    again = _again(evidence)
+    bad = tuple(r for r in again if not _well(r))
+    # An endpoint's reading may be that of its last failure: the same answer, and not one more.
+    same = tuple(
+        r for r in bad if (r.of, r.at, r.latency_s) == (only.probe, only.at, only.latency_s)
+    )
+    well = tuple(r for r in again if r.of == only.probe and _well(r))
+    past = evidence.one(Kind.HISTORY, only.probe)
+    lately = past is not None and past.outcome is Outcome.DEGRADED
+    if len(well) < ENOUGH_WELL or len(bad) > len(same) or len(same) > 1 or lately:
+        return Finding(False, (), bad or (only,))
+    return Finding(True, (only, *well))
+
+
+def fails_more_than_once(evidence: Evidence) -> Finding:
+    """Any endpoint that does not answer well, but for one failure of one request."""
+    bad = failing(evidence)
+    return Finding(bool(bad) and not failed_once(evidence).holds, bad)
+
+
+# So many good answers beside one failure: it was that one request.
+ENOUGH_WELL = 3
 
 
 def fails_each_time(evidence: Evidence) -> Finding:
@@ -182,6 +239,28 @@ def vendor_healthy(evidence: Evidence) -> Finding:
     return Finding(bool(evidence.endpoints) and not bad, those(evidence, *WELL), bad)
 
 
+def answers_contradict(evidence: Evidence) -> Finding:
+    """Nothing is answered well, and the endpoints, or one of them asked again, are answered in so
+    many ways that no single cause explains them."""
+    if not evidence.endpoints or those(evidence, *WELL):
+        return Finding(False, (), those(evidence, *WELL))
+    if any(_well(r) for r in _again(evidence)):
+        return Finding(False)
+    spoken = tuple(r for r in evidence.endpoints if _kind(r) not in _WORDLESS)
+    if len({_kind(r) for r in spoken}) >= MANY_KINDS:
+        return Finding(True, spoken)
+    for first in spoken:
+        same = (first, *(r for r in _again(evidence) if r.of == first.probe))
+        if len({_kind(r) for r in same} - _WORDLESS) >= MANY_KINDS_OF_ONE:
+            return Finding(True, same)
+    return Finding(False, (), spoken)
+
+
+# Two faults at once give two or three kinds of answers.
+MANY_KINDS, MANY_KINDS_OF_ONE = 4, 3
+_WORDLESS = frozenset({Answer.SILENT, Answer.UNSENT})
+
+
 def endpoints_failing(evidence: Evidence) -> Finding:
     """Any endpoint that does not answer well."""
     return found(failing(evidence))
@@ -222,7 +301,11 @@ SIGNS = (
     all_endpoints_5xx,
     intermittent_5xx,
     errors_are_the_vendors,
+    only_errors_of_anybody,
+    waits_in_vain,
     answers_in_between,
+    failed_once,
+    fails_more_than_once,
     fails_each_time,
     requests_429,
     endpoint_404,
@@ -236,5 +319,6 @@ SIGNS = (
     some_answer_quickly,
     others_answer,
     vendor_healthy,
+    answers_contradict,
     endpoints_failing,
 )

@@ -51,6 +51,13 @@ def certificate_is_not_the_vendors(evidence: Evidence) -> Finding:
     return of_one(evidence.one(Kind.NETWORK, "tls"), lambda r: r.fault == "certificate")
 
 
+def answers_break_off(evidence: Evidence) -> Finding:
+    """Answers begin, and the connection ends before they do: the vendor's server or anything on the
+    way may be what breaks them off."""
+    cut = tuple(r for r in those(evidence, Answer.SILENT) if r.fault == "cut")
+    return found(cut, those(evidence, *WELL))
+
+
 def connects(evidence: Evidence) -> Finding:
     """The vendor's host takes connections, with its own certificate where there is one."""
     tcp = of_one(evidence.one(Kind.NETWORK, "tcp"), _not_down)
@@ -59,11 +66,11 @@ def connects(evidence: Evidence) -> Finding:
 
 
 def connects_but_no_answer(evidence: Evidence) -> Finding:
-    """Connections are taken, and then nothing, or nothing whole, comes back."""
+    """Connections are taken, and then nothing comes back."""
     silent = tuple(
         r
         for r in those(evidence, Answer.SILENT)
-        if r.fault not in NAME_FAULTS | TLS_FAULTS | CONNECTION_FAULTS
+        if r.fault not in NAME_FAULTS | TLS_FAULTS | CONNECTION_FAULTS | {"cut"}
     )
     answering = tuple(r for r in evidence.endpoints if r.answered)
     if not silent:
@@ -223,6 +230,7 @@ SIGNS = (
     cannot_connect,
     name_lookup_fails,
     certificate_is_not_the_vendors,
+    answers_break_off,
     connects,
     connects_but_no_answer,
     slow_to_connect,

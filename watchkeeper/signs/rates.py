@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from watchkeeper.answer import by_status
 from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome
 from watchkeeper.signs.answers import Answer, those
 from watchkeeper.signs.finding import UNKNOWN, Finding, of_one
@@ -33,6 +34,11 @@ def others_use_our_key(evidence: Evidence) -> Finding:
     throttled = those(evidence, Answer.THROTTLED)
     if not throttled:
         return Finding(False)
+    left = evidence.one(Kind.RATE, "rate")
+    spent = left is not None and left.value == 0
+    # A limit of another kind, told as a refusal, need not be the budget that we know of.
+    if not spent and not any(by_status(r.status or 0) is Answer.THROTTLED for r in throttled):
+        return UNKNOWN
     return _share(evidence, lambda share, whole: whole and share <= LITTLE)
 
 

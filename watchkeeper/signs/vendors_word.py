@@ -45,7 +45,7 @@ def fails_in_maintenance(evidence: Evidence) -> Finding:
     return both(found(explained), vendor_in_maintenance(evidence))
 
 
-_OF_A_STOPPED_SERVER = frozenset({"timeout", "refused", "unreachable", "reset", "protocol"})
+_OF_A_STOPPED_SERVER = frozenset({"timeout", "refused", "unreachable", "reset", "protocol", "cut"})
 
 
 def announced(reading: Reading) -> bool:

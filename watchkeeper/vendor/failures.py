@@ -19,6 +19,7 @@ Kind = Literal[
     "reset",
     "tls",
     "protocol",
+    "cut",
     "too_large",
 ]
 
@@ -30,6 +31,7 @@ WORDS: dict[Kind, str] = {
     "reset": "the connection broke",
     "tls": "the TLS handshake failed",
     "protocol": "what came back is not a complete HTTP answer",
+    "cut": "the answer began and did not come to its end",
     "too_large": "the answer is larger than we read",
 }
 

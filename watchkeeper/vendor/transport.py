@@ -114,6 +114,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             return decoded(raw, response.headers.get("content-encoding", ""), most)
         except (TooLarge, TooLargeInside):
             raise _Unusable("too_large", response.status_code) from None
+        except httpx.TransportError as error:
+            if isinstance(error, httpx.TimeoutException):
+                raise
+            raise _Unusable("cut") from None
         finally:
             await response.aclose()
 
@@ -126,9 +130,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 class _Unusable(Exception):
-    """An answer that we stop reading."""
+    """An answer that is not read to its end. `status`: where it was ours to stop."""
 
-    def __init__(self, kind: Kind, status: int) -> None:
+    def __init__(self, kind: Kind, status: int | None = None) -> None:
         super().__init__(kind)
         self.kind, self.status = kind, status
 
