@@ -19,7 +19,7 @@ from watchkeeper.runbook.probes import Probe
 from watchkeeper.signs.answers import answer_of
 from watchkeeper.vendor.answers import Unavailable, raise_for
 from watchkeeper.vendor.classifying import classify
-from watchkeeper.vendor.encoding import TooLargeInside, decoded
+from watchkeeper.vendor.encoding import TooLargeInside, decoded, mislabelled
 from watchkeeper.vendor.judging import judge
 from watchkeeper.vendor.rate_signals import MAX_WAIT_S, rate_signal
 from watchkeeper.vendor.reply import Reply
@@ -223,6 +223,48 @@ READ = [
 def test_what_can_be_read_is_read(sent: bytes, coding: str) -> None:
     """D13: what the bytes are goes before what is declared of them."""
     assert decoded(sent, coding, 1000) == (GOOD, None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "label", "named"),
+    [
+        (GOOD, "gzip", "gzip"),
+        (GOOD, "br", "br"),
+        (GOOD, "utf-8", None),
+        (GOOD, "", None),
+        (b"", "gzip", None),
+        (gzip.compress(GOOD), "gzip", None),
+    ],
+)
+def test_a_label_that_others_cannot_read_by_is_told(
+    sent: bytes, label: str, named: str | None
+) -> None:
+    """We read the body as it is; usual clients go by the label."""
+    assert mislabelled(sent, label) == named
+
+
+@pytest.mark.parametrize(
+    ("age", "answer"),
+    [("7300", Answer.COPY), ("60", Answer.OK), ("", Answer.OK), ("soon", Answer.OK)],
+)
+def test_an_old_copy_is_no_answer_of_now(age: str, answer: Answer) -> None:
+    """A cache's copy of hours ago proves nothing; its Date is that of its making, and no clock."""
+    date = {"date": "Mon, 02 Mar 2026 06:00:00 GMT"}
+    reading = judge(LIST, reply(200, GOOD, {"age": age, **date}), AT, 5.0)
+    assert answer_of(reading, 5.0) is answer
+    assert (reading.skew_s is None) is age.isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("path", "rows"),
+    [("/workorders?limit=1", 0.0), ("/workorders", 0.0), ("/workorders?status=OPEN", None)],
+)
+def test_an_empty_list_counts_where_nothing_is_left_out_of_it(
+    path: str, rows: float | None
+) -> None:
+    """A list that is asked for with a condition may rightly show nothing."""
+    asked = LIST.model_copy(update={"path": path, "envelope": "workOrders"})
+    assert judge(asked, reply(200, {"workOrders": []}), AT, 5.0).value == rows
 
 
 UNREADABLE = [

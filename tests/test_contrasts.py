@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,10 +14,28 @@ from watchkeeper.evidence import Evidence, Outcome, Reading
 
 WELL_ELSEWHERE = {"assets": 3, "locations": 3, "users": 3}
 
+
+def seen_throttled(wait_s: float, others: dict[str, int | str] | None = None) -> Evidence:
+    """Work orders are refused for so long, and the others are as given."""
+    found = seen(others or {})
+    first = endpoint("workorders", 429, wait_s=wait_s)
+    kept = tuple(r for r in found.readings if r.probe != "workorders")
+    return replace(found, readings=(first, *kept))
+
+
 ASKED_AGAIN: list[tuple[str, Evidence, dict[str, int]]] = [
     ("all is well", seen(200), {}),
     ("throttled: nothing more", seen({"workorders": 429}), {}),
-    ("one broken", seen({"workorders": 503}), {"workorders": 4, **WELL_ELSEWHERE}),
+    ("throttled for a second", seen_throttled(1.0), {"workorders": 3}),
+    ("throttled for a minute", seen_throttled(60.0), {}),
+    ("throttled for a second, and another fails", seen_throttled(1.0, {"assets": 503}), {}),
+    ("all throttled for a second", seen(429, wait_s=1.0), {}),
+    ("one broken", seen({"workorders": 503}), {"workorders": 5, **WELL_ELSEWHERE}),
+    (
+        "one broken, not critical",
+        seen({"users": 503}),
+        {**WELL_ELSEWHERE, "users": 4, "workorders": 5},
+    ),
     ("one silent", seen({"workorders": "timeout"}), {"workorders": 2, **WELL_ELSEWHERE}),
     ("one refused", seen({"workorders": 401}), {"workorders": 4, **WELL_ELSEWHERE}),
     ("a path is gone", seen({"workorders": 404}), WELL_ELSEWHERE),

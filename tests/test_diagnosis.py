@@ -373,10 +373,17 @@ ROWS = [
     ),
     (
         "one 503 of the critical one, well each time after it",
-        seen({"workorders": 503}, *again(200, 200, 200)),
+        seen({"workorders": 503}, *again(200, 200, 200, 200, 200)),
         "occasional_failures",
         4,
         LIKELY,
+    ),
+    (
+        "D4: one 503 of the critical one, and too few good answers after it",
+        seen({"workorders": 503}, *again(200, 200, 200, 200)),
+        "intermittent_errors",
+        2,
+        CONFIRMED,
     ),
     (
         "one 503, and a second one when asked again",
@@ -395,6 +402,73 @@ ROWS = [
         "intermittent_errors",
         4,
         CONFIRMED,
+    ),
+    (
+        "one 429, and well after the wait",
+        seen({"assets": 429}, *again(200, 200, 200, of="assets"), volume(3)),
+        "occasional_failures",
+        4,
+        LIKELY,
+    ),
+    (
+        "one 429, well after the wait, and we ask all that is allowed",
+        seen({"assets": 429}, *again(200, 200, 200, of="assets"), volume(98)),
+        "rate_limit_exceeded",
+        2,
+        LIKELY,
+    ),
+    (
+        "one 429, and once more after the wait",
+        seen({"assets": 429}, *again(200, 429, 200, of="assets")),
+        "rate_limit_exceeded",
+        2,
+        LIKELY,
+    ),
+    (
+        "copies out of a cache",
+        seen(200, answer=Answer.COPY, outcome=DOWN, fault="old_copy"),
+        "answered_by_another",
+        1,
+        LIKELY,
+    ),
+    (
+        "a list is empty that we hold records of",
+        only("assets", 200, fault="emptied"),
+        "source_gone_quiet",
+        2,
+        LIKELY,
+    ),
+    (
+        "a label that others go by, and our service is unwell",
+        seen(200, service(503), fault="mislabelled"),
+        "api_contract_changed",
+        1,
+        LIKELY,
+    ),
+    (
+        "our service died three times and is young",
+        seen(
+            200,
+            measured(Kind.LOG, "deaths", DOWN),
+            measured(Kind.METRIC, "process_age", DOWN),
+        ),
+        "service_crash",
+        1,
+        CONFIRMED,
+    ),
+    (
+        "our service died three times",
+        seen(200, measured(Kind.LOG, "deaths", DOWN), measured(Kind.METRIC, "process_age", OK)),
+        "service_crash",
+        1,
+        LIKELY,
+    ),
+    (
+        "our service says that its last sync was hours ago",
+        seen(200, measured(Kind.METRIC, "last_sync", DOWN)),
+        "sync_stalled",
+        2,
+        LIKELY,
     ),
     (
         "answers that break off",
@@ -730,6 +804,19 @@ PAIRS = [
 def test_two_faults_at_once_are_two_causes(answers: dict[str, int | str], causes: set[str]) -> None:
     """Each failing endpoint has its cause; the gravest leads."""
     assert {c.cause for c in diagnose(seen(answers), runbook()).causes} == causes
+
+
+@pytest.mark.parametrize(
+    "well",
+    [
+        seen(200, fault="mislabelled"),
+        seen(200, measured(Kind.METRIC, "process_age", DOWN)),
+    ],
+    ids=["a wrong label that hurts nobody", "a service that was restarted"],
+)
+def test_what_hurts_nobody_is_no_cause(well: Evidence) -> None:
+    """A label that we read past, or a young process, is no trouble by itself."""
+    assert diagnose(well, runbook()).healthy
 
 
 def test_all_well_is_healthy() -> None:

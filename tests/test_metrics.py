@@ -25,6 +25,8 @@ from watchkeeper.runbook.telemetry import PrometheusServer
 
 ELAPSED_S = 300
 LATER = T0 + timedelta(seconds=ELAPSED_S)
+# Unix times, so many seconds before LATER.
+AGO_9, AGO_30 = (f"{LATER.timestamp() - s:.0f}" for s in (9, 30))
 
 PAGE = b"""\
 # HELP app_requests_total Requests, by status.
@@ -352,6 +354,19 @@ JUDGED: dict[str, tuple[Metric, str | None, str, Outcome, float | None]] = {
     "rate": (rule("rate", bound=0.1), "c 0", "c 60", DOWN, 0.2),
     "gauge": (rule("gauge"), None, 'c{a="1"} 3; c{a="2"} 30', DOWN, 30),
     "gauge below": (rule("gauge", below=True), None, 'c{a="1"} 3; c{a="2"} 30', DOWN, 3),
+    "age": (rule("age"), None, f'c{{a="1"}} {AGO_9}; c{{a="2"}} {AGO_30}', DOWN, 30),
+    "age below": (
+        rule("age", below=True),
+        None,
+        f'c{{a="1"}} {AGO_9}; c{{a="2"}} {AGO_30}',
+        DOWN,
+        9,
+    ),
+    "age of little": (rule("age"), None, f"c {AGO_9}", OK, 9),
+    "age beside what never was": (rule("age"), None, f'c{{a="1"}} 0; c{{a="2"}} {AGO_9}', OK, 9),
+    "age of what never was": (rule("age"), None, "c 0", NONE, None),
+    "age of no number": (rule("age"), None, "c NaN", NONE, None),
+    "age that is gone": (rule("age"), f"c {AGO_9}", "d 1", NONE, None),
     "gauge by label": (rule("gauge", where={"a": "1"}), None, 'c{a="1"} 3; c{a="2"} 30', OK, 3),
     "gauge of no such label": (rule("gauge", where={"a": "1"}), None, "c 3", NONE, None),
     "gauge without end": (rule("gauge"), None, "c +Inf", NONE, None),
@@ -506,6 +521,8 @@ BAD = {"s": "bad"}
 QUERIES = {
     "gauge": (rule("gauge"), 'max(c{job="app"})'),
     "gauge below": (rule("gauge", below=True), 'min(c{job="app"})'),
+    "age": (rule("age"), 'time() - min(c{job="app"} > 0)'),
+    "age below": (rule("age", below=True), 'time() - max(c{job="app"} > 0)'),
     "increase": (rule(), 'sum(increase(c{job="app"}[5m]))'),
     "rate by label": (
         rule("rate", where=BAD),

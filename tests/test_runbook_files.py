@@ -83,7 +83,7 @@ SPARE = {
         (3, "requests_429", "rate_limit_exceeded", 2, None),
         (4, ("endpoint_404", "all_endpoints_404", "redirected"), "api_path_changed", 2, 4),
         (5, SILENCE, "network_issue", 1, 2),
-        (6, ("service_crashed", "crash_loop"), "service_crash", 1, None),
+        (6, ("service_crashed", "crash_loop", "log:deaths"), "service_crash", 1, None),
         (7, "intermittent_5xx", "intermittent_errors", 2, 4),
         (8, "slow_responses", "slow_vendor", 3, None),
     ],

@@ -12,6 +12,7 @@ class Answer(StrEnum):
     SLOW = "slow"
     PAGE = "page"  # 2xx, and a page for people where data should be
     ODD = "odd"  # 2xx, and data of another shape than asked for
+    COPY = "copy"  # 2xx out of a cache, from too long ago to say anything of now
     REDIRECTED = "redirected"
     INTERCEPTED = "intercepted"  # a login page, a captive portal or a proxy answers instead
     REJECTED = "rejected"  # 400, 422 and their like: what we ask is not understood

@@ -1,7 +1,7 @@
 """Which one thing to vary next: the contrast probes that could still tell causes apart.
 
 Pure: from what the first answers are, within the runbook's probe budget. While the vendor throttles
-us nothing more is asked of it.
+us nothing more is asked of it; after a wait of a second or two that it asked for, only what it refused.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from watchkeeper.signs.ours import service_sick
 AGAIN_FAILED, AGAIN_WELL, AGAIN_SILENT = 4, 3, 2
 # A critical one that was well may only have been lucky.
 AGAIN_CRITICAL = 5
+# One that was throttled, and how long a look waits to ask it again.
+AGAIN_THROTTLED, SHORT_WAIT_S = 3, 2.0
 # What can prove something comes first: a small budget has turns for the first few only.
 KEYS = ("other_key", "second_key", "no_key", "made_up_key")
 _REFUSALS = (Answer.REFUSED, Answer.FORBIDDEN)
@@ -38,6 +40,10 @@ class Contrast:
     varies: str
     path: str
     of: str = ""
+    # The vendor asked for so short a wait that the same look can ask again.
+    after_s: float = 0.0
+    # Sent before other repeats: it can prove something.
+    first: bool = False
 
 
 def worth_asking(
@@ -45,13 +51,28 @@ def worth_asking(
 ) -> tuple[Contrast, ...]:
     """The most telling first; no more than the budget allows. `restless`: endpoints that failed in
     a check of the last minutes: one good answer of theirs may be luck."""
-    if those(evidence, Answer.THROTTLED):
-        return ()
+    if throttled := those(evidence, Answer.THROTTLED):
+        return _after_the_wait(evidence, runbook, throttled)
     if not (failing(evidence) or service_sick(evidence).holds or restless):
         return ()
     offered: dict[str, ContrastProbe] = {probe.varies: probe for probe in runbook.contrast_probes}
     wanted = _wanted(evidence, offered, restless)
     return tuple(islice(wanted, runbook.thresholds.contrast_requests))
+
+
+def _after_the_wait(
+    evidence: Evidence, runbook: Runbook, throttled: tuple[Reading, ...]
+) -> tuple[Contrast, ...]:
+    """Was it that one request? Asked once the vendor lets us, and only where it is soon, one endpoint
+    alone was refused, and all others are well."""
+    only = throttled[0]
+    offered = any(probe.varies == "again" for probe in runbook.contrast_probes)
+    if not offered or len(failing(evidence)) > 1 or len(evidence.endpoints) < 2:
+        return ()
+    if only.wait_s is None or only.wait_s > SHORT_WAIT_S:
+        return ()
+    once_more = Contrast("again", only.target, only.probe, only.wait_s)
+    return (once_more,) * min(AGAIN_THROTTLED, runbook.thresholds.contrast_requests)
 
 
 def _wanted(
@@ -98,6 +119,12 @@ def _worth_again(evidence: Evidence, wavers: bool, restless: frozenset[str]) -> 
 def _again(readings: tuple[Reading, ...]) -> Iterator[Contrast]:
     """Round by round, what fails first, so that a small budget still asks each of them once."""
     ordered = sorted(readings, key=lambda r: (r.succeeded, r.probe))
+    bad = [r for r in ordered if not r.succeeded]
+    if len(bad) == 1 and _kind(bad[0]) is Answer.SERVER_ERROR:
+        # One that failed alone may have failed once: that takes all of its repeats to know.
+        most = AGAIN_CRITICAL if bad[0].critical else AGAIN_FAILED
+        yield from (Contrast("again", bad[0].target, bad[0].probe, first=True),) * most
+        ordered = [r for r in ordered if r is not bad[0]]
     for turn in range(AGAIN_CRITICAL):
         for reading in ordered:
             well = AGAIN_CRITICAL if reading.critical else AGAIN_WELL

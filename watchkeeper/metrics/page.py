@@ -12,7 +12,7 @@ from watchkeeper.runbook.signals import Metric, Volume
 
 @dataclass(frozen=True)
 class PageMetrics:
-    """A source. Without an earlier scrape it has gauges alone."""
+    """A source. Without an earlier scrape it has gauges and ages alone."""
 
     before: Scrape | None
     after: Scrape
@@ -49,6 +49,8 @@ def number(rule: Metric, before: Scrape | None, after: Scrape) -> Number:
         return lost
     if rule.kind == "gauge":
         return _gauge(rule, after)
+    if rule.kind == "age":
+        return _age(rule, after)
     if before is None or (elapsed_s := _elapsed_s(before, after)) <= 0:
         return Number(None, "no earlier scrape to count from")
     part = growth.broken(before, after, series_name(rule), rule.where)
@@ -101,6 +103,15 @@ def _gauge(rule: Metric, after: Scrape) -> Number:
     unread = sum(value != value for value in found.values())
     part = f"{unread} of {len(found)} series are no number" if 0 < unread < len(found) else ""
     return Number(growth.gauge(found.values(), rule.below), part=part)
+
+
+def _age(rule: Metric, after: Scrape) -> Number:
+    """A time of 0 is one that has not come yet."""
+    found = [value for value in after.of(rule.metric, rule.where).values() if value > 0]
+    if not found:
+        return Number(None, "no series tells a time")
+    then = growth.gauge(found, below=not rule.below)
+    return Number(after.at.timestamp() - then)
 
 
 def _share(rule: Metric, grown: float, before: Scrape, after: Scrape, elapsed_s: float) -> Number:

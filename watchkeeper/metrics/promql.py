@@ -25,6 +25,9 @@ def metric_query(rule: Metric, server: PrometheusServer) -> str:
     if rule.kind == "gauge":
         chosen = _selector(rule.metric, server.where, rule.where)
         return f"{'min' if rule.below else 'max'}({chosen})"
+    if rule.kind == "age":
+        chosen = _selector(rule.metric, server.where, rule.where)
+        return f"time() - {'max' if rule.below else 'min'}({chosen} > 0)"
     if rule.kind == "quantile":
         return _quantile(rule, server)
     if rule.kind == "share":

@@ -13,7 +13,7 @@ from watchkeeper.metrics import Number, Unreadable, consumer_name
 from watchkeeper.metrics.fetch import Fetch, Page, fault_told
 from watchkeeper.metrics.page import series_name
 from watchkeeper.metrics.promql import age_query, metric_query, up_query, volume_queries
-from watchkeeper.runbook.signals import Metric, Volume
+from watchkeeper.runbook.signals import STILL, Metric, Volume
 from watchkeeper.runbook.telemetry import PrometheusServer
 from watchkeeper.vendor.strict_json import BadBody, loads
 
@@ -45,7 +45,7 @@ class ServerMetrics:
             return Number(None, str(error), error.fault)
         if lost is not None or len(found) != 1:
             return replace(lost or NOTHING, said=_and(lost or NOTHING, part))
-        said = "" if rule.kind == "gauge" else self._over
+        said = "" if rule.kind in STILL else self._over
         return Number(found[0][1], said, part=part)
 
     async def volumes(self, volume: Volume, window_s: float) -> dict[str, Number]:

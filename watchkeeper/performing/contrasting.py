@@ -45,12 +45,14 @@ async def contrast_readings(
     """
     ends = time.monotonic() + deadline_s
     possible = [c for c in chosen if _possible(watched, c)]
-    first = [c for c in possible if c.varies != AGAIN]
+    first = [c for c in possible if c.varies != AGAIN or c.first]
     asking = [asyncio.ensure_future(_one(watch, watched, c, deadline_s)) for c in first]
     if asking:
         await asyncio.wait(asking, timeout=deadline_s * HEAD_START)
     left_s = max(ends - time.monotonic(), 0.1)
-    repeats = (_one(watch, watched, c, left_s) for c in possible if c.varies == AGAIN)
+    repeats = (
+        _one(watch, watched, c, left_s) for c in possible if c.varies == AGAIN and not c.first
+    )
     found = await asyncio.gather(*asking, *repeats)
     return tuple(reading for reading in found if reading is not None)
 
@@ -115,6 +117,9 @@ async def _with_key(
 
 async def _again(watch: Watch, watched: Watched, contrast: Contrast, deadline_s: float) -> Reading:
     """The very same probe once more, judged as the first one was."""
+    if contrast.after_s:
+        await asyncio.sleep(min(contrast.after_s, deadline_s))
+        deadline_s = max(deadline_s - contrast.after_s, 0.1)
     probe = next(p for p in watched.runbook.probes if p.name == contrast.of)
     client = client_of(
         watch,

@@ -19,6 +19,7 @@ from watchkeeper.metrics.server import ServerMetrics
 from watchkeeper.performing.watch import Watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.runbook.model import Runbook
+from watchkeeper.runbook.signals import STILL
 from watchkeeper.runbook.telemetry import MetricsText, PrometheusServer
 from watchkeeper.store import scrapes
 
@@ -123,7 +124,7 @@ def _source(place: MetricsText, names: frozenset[str]) -> str:
 
 
 def _counts(book: Runbook) -> bool:
-    return book.volume is not None or any(rule.kind != "gauge" for rule in book.metrics)
+    return book.volume is not None or any(rule.kind not in STILL for rule in book.metrics)
 
 
 def _kept(watch: Watch, watched: Watched, source: str, after: Scrape) -> Scrape | None:

@@ -20,6 +20,7 @@ from watchkeeper.network.clocks import clock_readings
 from watchkeeper.performing.changing import change_readings
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.contrasting import contrast_readings
+from watchkeeper.performing.emptied import with_emptied
 from watchkeeper.performing.endpoint_probe import (
     LARGEST,
     Asked,
@@ -79,6 +80,7 @@ async def look(
         raise group.exceptions[0] from None
     asked, contrasts = asking.result()
     readings = [*as_of_last(tuple(a.reading for a in asked), contrasts), *contrasts]
+    readings = await asyncio.to_thread(with_emptied, watch, watched, readings)
     readings += [r for part in beside for r in part.result()]
     readings += [*rate_reading(asked, at), *record.result()]
     if closely:

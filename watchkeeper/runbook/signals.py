@@ -15,18 +15,24 @@ MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_len
 Labels = dict[str, str]
 
 
+# Kinds that one look at a page tells.
+STILL = frozenset({"gauge", "age"})
+
+
 class Metric(Frozen):
     """One number out of Prometheus metrics, and where it is too much.
 
     Growth is that between two scrapes, or over `range` of a Prometheus server. A counter that has
-    started again counts from zero. Of a gauge's series the largest counts (`below`: the smallest).
+    started again counts from zero. Of a gauge's series the largest counts (`below`: the smallest), of
+    times the oldest (`below`: the newest).
     """
 
     name: Name
     """What signs call it, as in `metric:queue`; used once."""
-    kind: Literal["gauge", "increase", "rate", "share", "quantile"]
-    """A `gauge`'s value, a counter's growth (`increase`) or that a second (`rate`), its `share` in
-    that of another (`of`), or a `quantile` of a histogram's growth. A share is 0 to 1."""
+    kind: Literal["gauge", "age", "increase", "rate", "share", "quantile"]
+    """A `gauge`'s value, the `age` in seconds of the Unix time that one holds, a counter's growth
+    (`increase`) or that a second (`rate`), its `share` in that of another (`of`), or a `quantile` of a
+    histogram's growth. A share is 0 to 1."""
     metric: MetricName
     """Name of the series, such as `api_errors_total`; a histogram's with or without `_bucket`."""
     where: Labels = Field(default_factory=dict)

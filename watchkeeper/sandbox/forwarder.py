@@ -1,6 +1,7 @@
 """TCP from one loopback port to another address, as well or as badly as it is told."""
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -124,9 +125,15 @@ async def _half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: 
     """One request is passed on, and all but the end of its answer comes back."""
     far_reader, far_writer = await asyncio.open_connection(*to)
     try:
-        far_writer.write(await reader.readuntil(b"\r\n\r\n"))
+        asked = await reader.readuntil(b"\r\n\r\n")
+        far_writer.write(asked)
         head = await far_reader.readuntil(b"\r\n\r\n")
-        body = await far_reader.read(CHUNK)
+        told = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        body = (
+            await far_reader.readexactly(int(told[1]))
+            if told and not asked.startswith(b"HEAD ")
+            else b""
+        )
         writer.write(head + body[: len(body) // 2])
         await writer.drain()
     finally:

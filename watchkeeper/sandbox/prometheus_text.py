@@ -57,7 +57,8 @@ class Metrics:
     def _gauged(self) -> Iterable[str]:
         for name, value in self._gauges.items():
             yield f"# TYPE {name} gauge"
-            yield f"{name} {value:g}"
+            # A Unix time has more digits than `g` gives.
+            yield f"{name} {value:.13g}"
 
     def _observed(self) -> Iterable[str]:
         for name, series in self._histograms.items():

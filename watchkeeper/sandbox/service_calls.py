@@ -67,6 +67,8 @@ def call(
         outcome = "timeout"
     except httpx.TransportError:
         outcome = "unreachable"
+    except httpx.DecodingError:
+        outcome = "not_decoded"
     return Poll(outcome, round((time.monotonic() - began) * 1000), remaining)
 
 

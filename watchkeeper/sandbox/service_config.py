@@ -70,6 +70,7 @@ class Names:
     lookups: str | None = None
     calls: str | None = None
     replicas: str | None = None
+    last_success: str | None = None
 
 
 def usual_names(vendor: str) -> dict[str, str]:
@@ -85,6 +86,7 @@ def usual_names(vendor: str) -> dict[str, str]:
         "lookups": f"{word}_dns_lookups_total",
         "calls": f"{word}_calls_total",
         "replicas": f"{word}_replicas",
+        "last_success": f"{word}_last_success_timestamp_seconds",
     }
 
 

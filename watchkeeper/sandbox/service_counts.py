@@ -1,6 +1,7 @@
 """What the service has done in this life, counted for /stats and as metrics."""
 
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -42,6 +43,8 @@ class Counts:
             names.calls, model=poll.model, key=poll.key, criticality=operation.criticality
         )
         metrics.observe(names.latency, poll.latency_ms / 1000, endpoint=operation.label)
+        if poll.outcome in WELL:
+            metrics.gauge(names.last_success, time.time())
         if poll.remaining is not None:
             metrics.gauge(names.remaining, poll.remaining)
 

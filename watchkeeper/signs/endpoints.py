@@ -7,6 +7,8 @@ from watchkeeper.evidence import Evidence, Kind, Outcome, Reading
 from watchkeeper.signs.answers import ADMITTED, WELL, Answer, answer_of, failing, others, those
 from watchkeeper.signs.finding import UNKNOWN, Finding, both, found
 from watchkeeper.signs.network import nothing_else_answers
+from watchkeeper.signs.ours import service_sick
+from watchkeeper.signs.rates import we_ask_too_much
 from watchkeeper.signs.vendors_word import vendor_status_degraded
 
 
@@ -129,9 +131,9 @@ def answers_in_between(evidence: Evidence) -> Finding:
 
 
 def failed_once(evidence: Evidence) -> Finding:
-    """One server error among all answers of this look, at an endpoint that answered well each time
-    that it was asked again, and that did not fail in the last checks."""
-    errors = those(evidence, Answer.SERVER_ERROR)
+    """One server error, or one request too many, among all answers of this look, at an endpoint that
+    answered well each time that it was asked again, and that did not fail in the last checks."""
+    errors = those(evidence, Answer.SERVER_ERROR, Answer.THROTTLED)
     if len(errors) != 1 or len(failing(evidence)) != 1:
         return Finding(False, (), failing(evidence))
     only = errors[0]
@@ -142,9 +144,14 @@ def failed_once(evidence: Evidence) -> Finding:
         r for r in bad if (r.of, r.at, r.latency_s) == (only.probe, only.at, only.latency_s)
     )
     well = tuple(r for r in again if r.of == only.probe and _well(r))
+    grave = only.critical and _kind(only) is Answer.SERVER_ERROR
+    enough = ENOUGH_WELL_CRITICAL if grave else ENOUGH_WELL
     past = evidence.one(Kind.HISTORY, only.probe)
     lately = past is not None and past.outcome is Outcome.DEGRADED
-    if len(well) < ENOUGH_WELL or len(bad) > len(same) or len(same) > 1 or lately:
+    # While we ask as much as is allowed, the next refusal is a matter of seconds.
+    if _kind(only) is Answer.THROTTLED and we_ask_too_much(evidence).holds:
+        return Finding(False, (), (only,))
+    if len(well) < enough or len(bad) > len(same) or len(same) > 1 or lately:
         return Finding(False, (), bad or (only,))
     return Finding(True, (only, *well))
 
@@ -155,8 +162,9 @@ def fails_more_than_once(evidence: Evidence) -> Finding:
     return Finding(bool(bad) and not failed_once(evidence).holds, bad)
 
 
-# So many good answers beside one failure: it was that one request.
-ENOUGH_WELL = 3
+# So many good answers of that endpoint after one failure: it was that one request. Where half of the
+# requests fail, one look in sixteen sees three of them, and one in sixty-four five.
+ENOUGH_WELL, ENOUGH_WELL_CRITICAL = 3, 5
 
 
 def fails_each_time(evidence: Evidence) -> Finding:
@@ -210,6 +218,23 @@ def request_rejected(evidence: Evidence) -> Finding:
 def odd_answers(evidence: Evidence) -> Finding:
     """Success by its status, and not the data it should be: an error body, no list, a wrong value."""
     return found(those(evidence, Answer.ODD), those(evidence, *WELL))
+
+
+def old_copies(evidence: Evidence) -> Finding:
+    """A cache answers with what it kept long ago: its good answers say nothing of the API."""
+    return found(those(evidence, Answer.COPY), those(evidence, *WELL))
+
+
+def mislabelled_answers(evidence: Evidence) -> Finding:
+    """Answers that we read and that their own label makes unreadable to others, while our service says
+    that it is not well."""
+    hit = tuple(r for r in those(evidence, *WELL) if r.fault == "mislabelled")
+    return both(found(hit), service_sick(evidence))
+
+
+def list_emptied(evidence: Evidence) -> Finding:
+    """A list that shows nothing, of which we hold records."""
+    return found(tuple(r for r in those(evidence, *WELL) if r.fault == "emptied"))
 
 
 def page_instead_of_data(evidence: Evidence) -> Finding:
@@ -314,6 +339,9 @@ SIGNS = (
     redirected,
     request_rejected,
     odd_answers,
+    old_copies,
+    mislabelled_answers,
+    list_emptied,
     page_instead_of_data,
     slow_responses,
     some_answer_quickly,

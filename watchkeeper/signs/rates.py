@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from watchkeeper.answer import by_status
 from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome
@@ -39,7 +40,8 @@ def others_use_our_key(evidence: Evidence) -> Finding:
     # A limit of another kind, told as a refusal, need not be the budget that we know of.
     if not spent and not any(by_status(r.status or 0) is Answer.THROTTLED for r in throttled):
         return UNKNOWN
-    return _share(evidence, lambda share, whole: whole and share <= LITTLE)
+    found = _share(evidence, lambda share, whole: whole and share <= LITTLE)
+    return replace(found, supports=(*found.supports, *throttled)) if found.holds else found
 
 
 def budget_nearly_used(evidence: Evidence) -> Finding:

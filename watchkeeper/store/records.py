@@ -66,6 +66,16 @@ def any_of(session: Session, integration: str, resource: str) -> bool:
     return session.exec(query.limit(1)).first() is not None
 
 
+def at_least(session: Session, integration: str, resource: str, many: int) -> bool:
+    """Whether so many records are held that are not known to be deleted."""
+    query = select(RecordRow.record_id).where(
+        RecordRow.integration == integration,
+        RecordRow.resource == resource,
+        col(RecordRow.deleted_at).is_(None),
+    )
+    return len(session.exec(query.limit(many)).all()) == many
+
+
 def changed_between(
     session: Session, integration: str, resource: str, since: datetime, until: datetime
 ) -> int:

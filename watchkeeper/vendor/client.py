@@ -91,6 +91,7 @@ class VendorClient:
             at=self._now(),
             method=request.method,
             encoded=response.extensions["encoded"],
+            mislabelled=response.extensions["mislabelled"],
         )
         said = classify(reply)
         if said.answer is Answer.THROTTLED:

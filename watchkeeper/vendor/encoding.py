@@ -37,6 +37,14 @@ def decoded(body: bytes, header: str, most: int) -> tuple[bytes, str | None]:
     return body, None
 
 
+def mislabelled(body: bytes, header: str) -> str | None:
+    """The coding that is declared of bytes that are plain text: we read them, and a client that goes
+    by the label cannot."""
+    codings = [part.strip().strip("\"'").lower() for part in header.split(",")]
+    known = [coding for coding in codings if coding in _GZIPPED | _FOREIGN | {"deflate"}]
+    return known[0] if known and body.strip() and _reads(body) else None
+
+
 def _inflated(body: bytes, window: int, most: int) -> bytes | None:
     inflater = zlib.decompressobj(window)
     try:

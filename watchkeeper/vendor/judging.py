@@ -4,13 +4,15 @@ success: an error body would otherwise read as an empty list."""
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 from watchkeeper.answer import WELL, Answer
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.harmless import harmless
+from watchkeeper.runbook.durations import words
 from watchkeeper.runbook.probes import Probe
 from watchkeeper.vendor.answers import key_fault
 from watchkeeper.vendor.bodies import Body, has_errors_beside
@@ -32,7 +34,7 @@ def judge(probe: Probe, reply: Reply, at: datetime, slow_s: float, of: str = "")
     """`slow_s`: where slow begins unless the probe has a bound of its own. `of`: for a probe of one
     record, the probe of its list."""
     said = classify(reply)
-    answer, fault, detail = _judged(probe, reply, said)
+    answer, fault, detail = _as_of_now(reply, _judged(probe, reply, said))
     outcome = _OUTCOMES.get(answer, Outcome.DOWN)
     bound_s = probe.expect.slow.total_seconds() if probe.expect.slow else None
     if outcome is Outcome.OK and reply.latency_s > (slow_s if bound_s is None else bound_s):
@@ -49,12 +51,15 @@ def judge(probe: Probe, reply: Reply, at: datetime, slow_s: float, of: str = "")
         detail=detail,
         critical=probe.critical,
         wait_s=said.wait_s,
-        skew_s=None if reply.date is None else (reply.date - at).total_seconds(),
+        # A copy's Date is that of its making.
+        skew_s=None if reply.date is None or reply.age_s else (reply.date - at).total_seconds(),
         bound=bound_s,
         signature=signature(reply),
         of=of,
         answer=answer,
         speaker=said.speaker,
+        value=rows_shown(probe, reply) if answer is Answer.OK else None,
+        unit="rows",
     )
 
 
@@ -109,6 +114,44 @@ def _shape(probe: Probe, reply: Reply, said: Signals) -> _Judged:
     if expect.json_path is not None:
         return _value(expect.json_path, expect.equals, body)
     return Answer.OK, None, ""
+
+
+def _as_of_now(reply: Reply, judged: _Judged) -> _Judged:
+    """A good answer may be a copy that a cache has kept, or bear a label that others go by."""
+    answer, fault, detail = judged
+    if answer is not Answer.OK:
+        return judged
+    if reply.age_s is not None and reply.age_s > OLDEST_COPY_S:
+        return (
+            Answer.COPY,
+            "old_copy",
+            f"a cache's copy, {words(timedelta(seconds=reply.age_s))} old",
+        )
+    if reply.mislabelled is not None:
+        why = f"labelled {reply.mislabelled}, and plain: a client that goes by the label cannot read it"
+        return Answer.OK, "mislabelled", why
+    return answer, fault, detail
+
+
+def rows_shown(probe: Probe, reply: Reply) -> float | None:
+    """How many rows the list shows, where it is asked for by nothing but its length."""
+    asked = probe.path.partition("?")[2]
+    if probe.envelope is None or probe.method != "GET":
+        return None
+    if any(name.lower() not in _LENGTHS for name, _ in parse_qsl(asked, keep_blank_values=True)):
+        return None
+    rows = at_path(reply.json(), probe.envelope)
+    return float(len(rows)) if isinstance(rows, list) else None
+
+
+_LENGTHS = frozenset(
+    (
+        *("limit", "per_page", "perpage", "page_size", "pagesize", "size", "count", "first"),
+        *("take", "top", "max_results"),
+    )
+)
+# A cache of minutes is a way to spare a server; what is older says nothing of now.
+OLDEST_COPY_S = 3600.0
 
 
 def _value(path: str, wanted: str | int | bool | None, body: Any) -> _Judged:

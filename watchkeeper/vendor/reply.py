@@ -19,7 +19,8 @@ class Reply:
 
     `headers`: names in lower case. `latency_s`: from sending to the last byte, the wait for our
     turn not counted. `at`: our clock when it was complete; `date`: the vendor's own, if it told.
-    `encoded`: the coding of the body where it is one that we cannot undo.
+    `encoded`: the coding of the body where it is one that we cannot undo; `mislabelled`: the one that
+    is declared where the body is plain.
     """
 
     status: int
@@ -29,10 +30,17 @@ class Reply:
     at: datetime
     method: str = "GET"
     encoded: str | None = None
+    mislabelled: str | None = None
 
     @property
     def date(self) -> datetime | None:
         return http_date(self.headers.get("date", ""))
+
+    @property
+    def age_s(self) -> float | None:
+        """How old the copy is where a cache answered; None where none says so."""
+        told = self.headers.get("age", "").strip()
+        return float(told) if told.isdecimal() and len(told) < 12 else None
 
     @property
     def safe(self) -> bool:

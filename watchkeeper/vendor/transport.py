@@ -14,7 +14,7 @@ from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, WatchkeeperError
 from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.bounded import TooLarge, bounded
-from watchkeeper.vendor.encoding import TooLargeInside, decoded
+from watchkeeper.vendor.encoding import TooLargeInside, decoded, mislabelled
 from watchkeeper.vendor.failures import WORDS, CallFailed, Kind, kind_of
 from watchkeeper.vendor.guard import Bounds, Guard
 from watchkeeper.vendor.pacing import RateGate
@@ -36,8 +36,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     `key` is read just before sending; None sends no key. The deadline is for the whole exchange,
     from connecting to the last byte, however slowly it drips; waiting for our turn comes before.
-    Of the response's extensions `latency_s` is the exchange's length, and `encoded` the coding of a
-    body that we cannot undo.
+    Of the response's extensions `latency_s` is the exchange's length, `encoded` the coding of a body
+    that we cannot undo, and `mislabelled` the coding that is declared of a plain one.
 
     Raises Refused (nothing was sent), Throttled (our turn did not come), CallFailed (no usable
     answer), Ambiguous (the same, of a write that the vendor may have seen), and what reading the
@@ -99,19 +99,24 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         with self._wires.taken() as wire:
             response = await wire.handle_async_request(sealed)
-            body, encoded = await self._body(response)
+            body, encoded, label = await self._body(response)
         return httpx.Response(
             response.status_code,
             headers=_kept(response.headers, secret),
             content=_masked(body, secret),
-            extensions={"latency_s": time.perf_counter() - started, "encoded": encoded},
+            extensions={
+                "latency_s": time.perf_counter() - started,
+                "encoded": encoded,
+                "mislabelled": label,
+            },
         )
 
-    async def _body(self, response: httpx.Response) -> tuple[bytes, str | None]:
+    async def _body(self, response: httpx.Response) -> tuple[bytes, str | None, str | None]:
         most = self._bounds.max_bytes
         try:
             raw = await bounded(cast(AsyncIterable[bytes], response.stream), most)
-            return decoded(raw, response.headers.get("content-encoding", ""), most)
+            label = response.headers.get("content-encoding", "")
+            return *decoded(raw, label, most), mislabelled(raw, label)
         except (TooLarge, TooLargeInside):
             raise _Unusable("too_large", response.status_code) from None
         except httpx.TransportError as error:

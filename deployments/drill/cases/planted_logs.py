@@ -88,10 +88,33 @@ def undated(path: Path, now: datetime) -> dict[str, Any]:
     return {}
 
 
+def _dying(path: Path, now: datetime, says: str, times: int) -> dict[str, Any]:
+    """It starts, and is ended so many times; the last start is a minute old."""
+    lines = []
+    for turn in range(times, 0, -1):
+        lines.append(f"{_iso(now - (4 * turn + 2) * MINUTE)} INFO worker is up")
+        lines.append(f"{_iso(now - 4 * turn * MINUTE)} {says}")
+    _write(path, [*lines, f"{_iso(now - MINUTE)} INFO worker is up"], now)
+    return {}
+
+
+def killed_again(path: Path, now: datetime) -> dict[str, Any]:
+    return _dying(path, now, "kernel: oom-kill: task=sync, pid=812", 4)
+
+
+def killed_once(path: Path, now: datetime) -> dict[str, Any]:
+    return _dying(path, now, "kernel: oom-kill: task=sync, pid=812", 1)
+
+
+def panics(path: Path, now: datetime) -> dict[str, Any]:
+    return _dying(path, now, "panic: runtime: index out of range [3]", 5)
+
+
 PLANTED_LOGS: Mapping[str, Plant] = {
     plant.__name__: plant
     for plant in (
         *(tokyo, pino_old, pino_error, syslog_old, far_word),
         *(empty, rotated, silent, undated),
+        *(killed_again, killed_once, panics),
     )
 }

@@ -85,6 +85,26 @@ def well_walked(watch: Watch, watched: Watched) -> None:
     _walked(watch, watched)
 
 
+def records_held(watch: Watch, watched: Watched) -> None:
+    """Our table holds records of every resource."""
+    now = watch.now()
+    rows = [
+        {
+            "integration": watched.name,
+            "resource": name,
+            "record_id": f"held-{n}",
+            "version": version_of(now - timedelta(days=40, minutes=n)),
+            "payload": "{}",
+            "written_at": now,
+            "deleted_at": None,
+        }
+        for name in sorted({name for job in watched.runbook.jobs for name in job.resources})
+        for n in range(20)
+    ]
+    with watch.store.write() as session:
+        records.upsert(session, rows)
+
+
 def failed_now_and_then(watch: Watch, watched: Watched) -> None:
     """Four of the last twelve checks saw a time-out at the first endpoint."""
     now, probe = watch.now(), next(p for p in watched.runbook.probes if not p.costs)
@@ -164,6 +184,7 @@ PREPARED: Mapping[str, Prepare] = {
         ahead_of_time,
         gone_quiet,
         well_walked,
+        records_held,
         failed_now_and_then,
         deployed,
         key_changed,
