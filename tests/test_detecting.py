@@ -23,6 +23,7 @@ from watchkeeper.incident import Incident, Milestone, State
 from watchkeeper.mitigation.lease import LeaseKind
 from watchkeeper.performing import leaking
 from watchkeeper.performing.detecting import Check, check, open_incident
+from watchkeeper.performing.reporting import report_of
 from watchkeeper.performing.responding import begin_again
 from watchkeeper.performing.triaging import Triage, record_triage, triage
 from watchkeeper.performing.verifying import verify
@@ -253,6 +254,8 @@ def test_another_fault_after_a_proven_recovery_is_an_incident_of_its_own(
     assert f"INC-{second.id} follows: another matter" in told
     over_at = f"over at {before.over_at:%H:%M:%S}Z"
     assert f"follows INC-{first.id} (rate_limit_exceeded, {over_at}): another matter" in texts
+    assert f"**Linked incidents**: followed by INC-{second.id}" in report_of(watch, here, first.id)
+    assert f"**Linked incidents**: follows INC-{first.id}" in report_of(watch, here, second.id)
     joined, again = open_incident(watch, checked(watch, here, clock))
     assert (joined.id, again) == (second.id, False)
 

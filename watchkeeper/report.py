@@ -71,6 +71,7 @@ class Record:
     gaps: tuple[Gap, ...]
     exposures: tuple[Exposure, ...] = ()
     calls: tuple[CallEntry, ...] = ()
+    followed_by: tuple[int, ...] = ()
     not_by_time: frozenset[str] = frozenset()
 
 
@@ -87,7 +88,7 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         f"**Severity**: {level.word} ({escape(level.definition)})  \n"
         f"**Duration**: {words(max(end - incident.started_at, timedelta(0)))}"
         f"{'' if incident.recovered_at else ' so far'}  \n"
-        f"**Impact**: {_impact(record)}{_late_calls(record.calls)}",
+        f"**Impact**: {_impact(record)}{_links(record)}{_late_calls(record.calls)}",
         "## Timeline",
         _timeline(record.timeline),
         "## Root cause",
@@ -101,6 +102,13 @@ def render(record: Record, runbook: Runbook, now: datetime) -> str:
         _action_items(record, runbook, end),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _links(record: Record) -> str:
+    """Incidents of other causes that came right before or after it."""
+    said = [f"follows INC-{record.incident.follows}"] if record.incident.follows else []
+    said += [f"followed by INC-{number}" for number in record.followed_by]
+    return f"  \n**Linked incidents**: {', '.join(said)}" if said else ""
 
 
 # A page that was taken later than this after it was wanted is told at the head of the report.

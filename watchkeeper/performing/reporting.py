@@ -24,6 +24,7 @@ def record_of(watch: Watch, incident_id: int) -> Record:
             leases=leases.of_incident(session, incident_id),
             gaps=gaps.of_incident(session, incident_id),
             exposures=exposures.of_incident(session, incident_id),
+            followed_by=incidents.followed_by(session, incident_id),
             calls=tuple(
                 CallEntry(
                     who=page.who,

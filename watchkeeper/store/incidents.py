@@ -132,6 +132,12 @@ def numbers(session: Session, integration: str) -> tuple[int, ...]:
     return tuple(number for number in session.exec(query) if number is not None)
 
 
+def followed_by(session: Session, incident_id: int) -> tuple[int, ...]:
+    """The incidents of other causes that began when this one had recovered."""
+    query = select(IncidentRow.id).where(IncidentRow.follows == incident_id)
+    return tuple(n for n in session.exec(query.order_by(col(IncidentRow.id))) if n is not None)
+
+
 def move(session: Session, incident_id: int, to: State, now: datetime) -> Incident:
     """Change the state by the incident's own rules; moving to where it is already does nothing."""
     row = _row(session, incident_id)
