@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
+from tasks.plain_times import plain_utc
 from watchkeeper.errors import Permanent, Transient
 from watchkeeper.performing.responding import Given
 from watchkeeper.store.approvals import APPROVE, DENY
@@ -82,4 +82,4 @@ def _given(one: FlowRunInput) -> Given | None:
     by, reason = said.get("by"), said.get("reason", "")
     if not isinstance(by, str) or not by.strip() or not isinstance(reason, str):
         return None
-    return Given(said["decision"], by, reason, at.astimezone(UTC))
+    return Given(said["decision"], by, reason, plain_utc(at))

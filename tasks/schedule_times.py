@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
+
+from tasks.plain_times import plain_utc
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import DeploymentSchedule
@@ -63,7 +65,7 @@ async def _dates(schedule: SCHEDULE_TYPES, since: datetime, until: datetime) -> 
     except CroniterBadDateError:
         # A cron line may be well formed and name no day that there is.
         return []
-    return sorted({at for at in map(_utc, dates) if since <= at < until})
+    return sorted({at for at in map(plain_utc, dates) if since <= at < until})
 
 
 def _last_of_rule(
@@ -71,7 +73,7 @@ def _last_of_rule(
 ) -> list[datetime]:
     """In one pass: each one reckons from the rule's first day, which may be years ago."""
     local = since.astimezone(ZoneInfo(schedule.timezone or "UTC"))
-    dates = map(_utc, schedule.to_rrule().xafter(local, count=None, inc=True))
+    dates = map(plain_utc, schedule.to_rrule().xafter(local, count=None, inc=True))
     # Where clocks are set back a rule gives a time twice.
     unique = (at for at, _ in groupby(takewhile(lambda at: at < until, dates)))
     return list(deque(unique, maxlen=last))
@@ -84,9 +86,3 @@ def _arithmetic(schedule: DeploymentSchedule) -> SCHEDULE_TYPES:
     said = schedule.schedule
     kind = getattr(schedules, type(said).__name__)
     return cast("SCHEDULE_TYPES", kind.model_validate(said.model_dump()))
-
-
-def _utc(at: datetime) -> datetime:
-    """A plain one: Prefect's are of a class of their own."""
-    there = at.astimezone(UTC)
-    return datetime.combine(there.date(), there.time(), UTC)

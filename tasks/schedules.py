@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.plain_times import plain_utc
 from tasks.prefect_server import PrefectServer
 from tasks.schedule_times import parameters_at, times_of
 from watchkeeper.errors import Transient
@@ -57,7 +58,8 @@ class PrefectScheduler:
     async def missed(self, since: datetime, until: datetime) -> tuple[datetime, ...]:
         """By the schedules as they are now; none before the deployment was made, none to come."""
         found = await self._deployment()
-        first, end = max(since, found.created or since), min(until, self.now())
+        made = plain_utc(found.created) if found.created else since
+        first, end = max(since, made), min(until, self.now())
         reckoned = times_of(found.schedules, first, end, MOST_MISSED)
         return await asyncio.to_thread(asyncio.run, reckoned)
 

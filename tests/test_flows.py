@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ from watchkeeper.incident import State as IncidentState
 from watchkeeper.mitigation.job import PAUSED
 from watchkeeper.pagers import PagerUnavailable, PagerUnknown
 from watchkeeper.performing import mitigating
+from watchkeeper.performing.answering import end_question
 from watchkeeper.performing.responding import RESPOND, dispatch, lock_name
 from watchkeeper.performing.watch import Watch
 from watchkeeper.plan_text import asked_text
@@ -96,8 +97,9 @@ from watchkeeper.store import (
     records,
     switches,
 )
+from watchkeeper.store.approvals import APPROVE, EXPIRED
 from watchkeeper.store.engine import Store
-from watchkeeper.store.tables import ObservationRow
+from watchkeeper.store.tables import ApprovalRow, ObservationRow
 from watchkeeper.vendor.answers import Forbidden, KeyRefused, NotFound, Unavailable
 from watchkeeper.vendor.failures import CallFailed
 
@@ -109,7 +111,7 @@ FAST: dict[str, Any] = {
     "rate_limit": {"requests": 1_000_000, "per": "1 s"},
     "detection": {"confirm_within": "0.3 s"},
 }
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
 # --- what needs no server -----------------------------------------------------------------------
@@ -832,6 +834,93 @@ async def _played(run: Any) -> State[Any]:
     except Pause as pause:
         state = pause.state
     return state
+
+
+ANSWERED: list[tuple[str, timedelta, bool, str]] = [
+    ("the run wakes after the deadline", timedelta(milliseconds=1), False, APPROVE),
+    ("the sweep comes before the run wakes", timedelta(milliseconds=1), True, APPROVE),
+    ("the answer came after the deadline", -timedelta(milliseconds=1), False, EXPIRED),
+]
+
+
+@pytest.mark.parametrize(
+    ("left", "swept", "decision"), [a[1:] for a in ANSWERED], ids=[a[0] for a in ANSWERED]
+)
+def test_a_yes_in_prefects_form_counts_when_it_was_given(
+    watch: Watch, vendor: Vendor, left: timedelta, swept: bool, decision: str
+) -> None:
+    """W3: a responder asks, is suspended on Prefect's server and answered there by its client. It has
+    no process before the deadline is over, and the answer counts by the time of its submission."""
+    cap = {"mitigations": {"emergency-rate-cap": {"autonomy": "approve"}}}
+    watch.settings.integrations.write_text(entry(vendor, overrides=FAST | cap))
+    number = declared(watch, "too many")
+    with watch.store.write() as session:
+        incidents.correct(
+            session,
+            number,
+            cause="rate_limit_exceeded",
+            severity=1,
+            by="ada",
+            reason="429 everywhere",
+            now=watch.now(),
+        )
+        incidents.move(session, number, IncidentState.TRIAGED, watch.now())
+        incident = incidents.get(session, number)
+    yes = {"decision": "approve", "by": "grace", "reason": "seen it"}
+
+    async def answered() -> tuple[str, datetime]:
+        async with deployed_but_not_served() as runs, get_client() as client:
+            executor = PrefectExecutor()
+            await dispatch(watch, incident, executor)
+            (run,) = await runs()
+            asking = await _played(run)
+            taken = await client.resume_flow_run(run.id, run_input=yes)
+            assert taken.status is SetStateStatus.ACCEPT
+            with watch.store.read() as session:
+                (question,) = approvals.unanswered(session, number)
+            (given,) = await executor.submitted(str(run.id), question.form)
+            assert given.at < question.expires_at
+            with watch.store.write() as session:
+                row = session.get_one(ApprovalRow, question.id)
+                row.expires_at = given.at + left
+            if swept:
+                later = Watch(watch.settings, watch.store, lambda: given.at + HOUR)
+                passed = replace(question, expires_at=given.at + left)
+                said = await end_question(later, executor, passed)
+                assert said == f"INC-{number}: grace answered in time: approve"
+            (run,) = await runs()
+            woken = asyncio.create_task(_played(run))
+            await _until_mitigated(watch, number)
+            # What comes now, the proof of the repair, takes a minute and is not asked about here.
+            woken.cancel()
+            await asyncio.wait([woken])
+            return str(asking.name), given.at
+
+    asking, at = asyncio.run(answered())
+    assert asking == "Suspended"
+    with watch.store.read() as session:
+        found = approvals.latest(session, number)
+        lines = incidents.timeline(session, number)
+        done = {(one.says, one.state) for one in effects.entries(session, number)}
+    assert found is not None
+    assert found.decision == decision
+    assert any("nobody answered" in line.text for line in lines) is False
+    if decision == APPROVE:
+        assert (found.decided_by, found.decided_at) == ("grace", at)
+        assert [line.occurred_at for line in lines if line.actor == "grace"] == [at]
+        assert (f"cap requests to {NAME}", "done") in done
+    else:
+        assert any(f"grace answered at {at:%H:%M:%S}Z, after the deadline" in e.text for e in lines)
+        assert not any(says.startswith("cap") for says, _ in done)
+
+
+async def _until_mitigated(watch: Watch, number: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            with watch.store.read() as session:
+                if incidents.get(session, number).state is IncidentState.MITIGATED:
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def _until_held(watch: Watch, number: int) -> None:
