@@ -449,9 +449,10 @@ def main() -> int:
     if unknown:
         print(f"unknown: {', '.join(unknown)}; --list shows them", file=sys.stderr)
         return 2
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell's background job ignores Ctrl-C, and whatever it starts would as well.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        # Who was started in the background ignores them, and so would what we start.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     chosen = given.names or list(HARDSHIPS)
     held, began = 0, time.monotonic()
     for name in chosen:

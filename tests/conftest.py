@@ -32,9 +32,10 @@ _KEPT = "WATCHKEEPER_MAINTAINX_OPENAPI"
 for _name in [n for n in os.environ if n.startswith(("WATCHKEEPER_", "PREFECT_")) and n != _KEPT]:
     del os.environ[_name]
 
-# A shell that starts a job in the background has it ignore SIGINT, and so would every `up` of ours.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Who was started in the background ignores SIGINT, by nohup SIGHUP, and so would every `up` of ours.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 from watchkeeper.credentials.references import open_rotatable  # noqa: E402
 from watchkeeper.credentials.secret import Secret  # noqa: E402
