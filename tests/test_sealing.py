@@ -330,6 +330,32 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def test_a_tied_process_that_does_not_end_is_killed_with_what_it_started() -> None:
+    """A runner that hangs as it ends would go on without a supervisor."""
+    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    code = f"""
+import signal, subprocess, sys, time
+from deployments.tied import end_with_parent
+{deaf}
+child = subprocess.Popen([sys.executable, "-c", "import signal, time; {deaf}; time.sleep(600)"])
+end_with_parent(within_s=0.2)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+    tied = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert tied.stdin is not None and tied.stdout is not None
+    with tied.stdin, tied.stdout:
+        child = int(tied.stdout.readline())
+        tied.stdin.close()
+        assert tied.wait(30) == -signal.SIGKILL
+    wait_until(lambda: not alive(child), 30, "what it started is gone")
+
+
 def test_a_tied_process_ends_when_its_parents_pipe_closes(module: Path) -> None:
     """The module gets its own arguments and name, lives while the pipe is open, and is asked to
     end, not killed, once it closes."""
