@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 
-
 # Longer than runs and servers take to end.
 END_WITHIN_S = 90.0
 
