@@ -21,7 +21,7 @@ from watchkeeper.errors import WatchkeeperError
 
 # A machine at a load of twenty takes a minute.
 READY_S = 240.0
-STOP_S = 40.0
+STOP_S = 60.0
 COMMAND_S = 60.0
 POLL_S = 0.1
 
