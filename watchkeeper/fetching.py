@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from watchkeeper import own_clock
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.network.proxies import proxy_for
 from watchkeeper.vendor.authorities import authorities
@@ -48,11 +48,11 @@ async def fetch(
 ) -> Fetched:
     """Bytes; `body` stays None. `query` goes into the address by that name. Never raises for what
     the other side does, nor for an address that cannot be one."""
-    began = time.monotonic()
+    began = own_clock.seconds()
     status: int | None = None
 
     def failed(fault: str) -> Fetched:
-        return Fetched(status, b"", None, fault, time.monotonic() - began)
+        return Fetched(status, b"", None, fault, own_clock.seconds() - began)
 
     try:
         async with (
@@ -81,7 +81,7 @@ async def fetch(
         # No such address can be: a port of 99999 comes out of the loop as a group.
         return failed("unreachable")
     date = http_date(reply.headers.get("date", ""))
-    took_s = time.monotonic() - began
+    took_s = own_clock.seconds() - began
     return Fetched(status, raw, None, None, took_s, date, dict(reply.headers.items()))
 
 

@@ -7,6 +7,7 @@ import errno
 import socket
 import ssl
 
+from watchkeeper import own_clock
 from watchkeeper.network.stages import Attempt, Fault
 
 # Said by our own kernel before anything has left: there is no route, or no such protocol here.
@@ -15,14 +16,13 @@ NO_WAY = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 async def connect(address: str, port: int, ends: float) -> tuple[Attempt, socket.socket | None]:
     """One connection until the loop's time `ends`. The socket is the caller's to close."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = own_clock.seconds()
     try:
         sock = await _connected(address, port, ends)
     except OSError as error:
-        took_s = loop.time() - began
+        took_s = own_clock.seconds() - began
         return Attempt(address, took_s, fault_of(error), error.errno in NO_WAY), None
-    return Attempt(address, loop.time() - began), sock
+    return Attempt(address, own_clock.seconds() - began), sock
 
 
 async def _connected(address: str, port: int, ends: float) -> socket.socket:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 
+from watchkeeper import own_clock
 from watchkeeper.network.certificates import read_certificate, refusal
 from watchkeeper.network.connecting import connect, fault_of
 from watchkeeper.network.stages import Handshake, Place, Presented
@@ -18,16 +19,16 @@ async def shake_hands(
 
     Where the certificate is refused, a second connection looks at whose it is.
     """
-    began = asyncio.get_running_loop().time()
+    began = own_clock.seconds()
     try:
         presented = await _presented(sock, place, trust, ends)
     except (OSError, ValueError) as error:
-        took_s = asyncio.get_running_loop().time() - began
+        took_s = own_clock.seconds() - began
         seen = None
         if isinstance(error, ssl.SSLCertVerificationError):
             seen = await _look(address, place, ends)
         return Handshake(took_s, fault_of(error), _why(error), seen)
-    return Handshake(asyncio.get_running_loop().time() - began, presented=presented)
+    return Handshake(own_clock.seconds() - began, presented=presented)
 
 
 async def _look(address: str, place: Place, ends: float) -> Presented | None:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from watchkeeper import own_clock
 from watchkeeper.network.connecting import connect
 from watchkeeper.network.handshake import shake_hands
 from watchkeeper.network.stages import Attempt, Handshake, Lookup, Place, Split
@@ -51,18 +52,17 @@ async def look_up(place: Place, ends: float, resolve: Resolve = system_addresses
     """At most MOST_ADDRESSES, each once. `ends`: the loop's time of the deadline."""
     if _is_address(place.host):
         return Lookup((place.host,), literal=True)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = own_clock.seconds()
     try:
         async with asyncio.timeout_at(ends):
             found = tuple(dict.fromkeys(await resolve(place.host, place.port)))
     except TimeoutError:
-        return Lookup((), loop.time() - began, "timeout", "no answer within the deadline")
+        return Lookup((), own_clock.seconds() - began, "timeout", "no answer within the deadline")
     except (OSError, UnicodeError) as error:
-        return Lookup((), loop.time() - began, "dns", _why(error))
+        return Lookup((), own_clock.seconds() - began, "dns", _why(error))
     if not found:
-        return Lookup((), loop.time() - began, "dns", "the name has no address")
-    return Lookup(found[:MOST_ADDRESSES], loop.time() - began)
+        return Lookup((), own_clock.seconds() - began, "dns", "the name has no address")
+    return Lookup(found[:MOST_ADDRESSES], own_clock.seconds() - began)
 
 
 @dataclass

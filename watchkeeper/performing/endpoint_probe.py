@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from watchkeeper import own_clock
 from watchkeeper.credentials.reading import current_key, unreachable
 from watchkeeper.errors import Ambiguous, Throttled, Transient, UserError
 from watchkeeper.evidence import NO_TURN, Kind, Outcome, Reading
@@ -55,18 +55,18 @@ async def unsent(
 
 async def ask(watch: Watch, watched: Watched, client: VendorClient, probe: Probe) -> Asked:
     """One probe; whatever comes of it is a reading."""
-    at, began = watch.now(), time.monotonic()
+    at, began = watch.now(), own_clock.seconds()
     try:
         reply = await _send(client, probe)
     except CallFailed as error:
-        nothing = _nothing(probe, at, time.monotonic() - began, error.kind)
+        nothing = _nothing(probe, at, own_clock.seconds() - began, error.kind)
         # It came, and is more than we read: an odd answer, and no silence.
         return Asked(replace(nothing, status=error.status, detail=_why(error)))
     except Ambiguous:
         said = "sent, and no usable answer came back"
-        return Asked(_nothing(probe, at, time.monotonic() - began, "timeout", said))
+        return Asked(_nothing(probe, at, own_clock.seconds() - began, "timeout", said))
     except Throttled:
-        waited_s = time.monotonic() - began
+        waited_s = own_clock.seconds() - began
         return Asked(replace(_nothing(probe, at, waited_s, NO_TURN), outcome=Outcome.UNKNOWN))
     except (UserError, Transient) as error:
         return Asked(_unread(probe, at, error))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from watchkeeper import own_clock
 from watchkeeper.answer import Answer
 from watchkeeper.credentials.reading import unreachable
 from watchkeeper.credentials.secret import Secret
@@ -42,7 +42,7 @@ async def try_key(
 
     Raises UserError where there is no such key. A store that cannot be asked is a reading.
     """
-    began, blank = time.monotonic(), blank_of(watch, name, path, of)
+    began, blank = own_clock.seconds(), blank_of(watch, name, path, of)
     patience = None if deadline_s is None else deadline_s * PATIENCE
     client = client_of(
         watch,
@@ -57,10 +57,10 @@ async def try_key(
         async with asyncio.timeout(deadline_s), client:
             reply = await client.get(path)
     except CallFailed as error:
-        took_s = time.monotonic() - began
+        took_s = own_clock.seconds() - began
         return replace(blank, fault=error.kind, status=error.status, latency_s=took_s)
     except TimeoutError:
-        return replace(blank, fault="timeout", latency_s=time.monotonic() - began)
+        return replace(blank, fault="timeout", latency_s=own_clock.seconds() - began)
     except Throttled:
         return not_asked(blank, "no turn in our budget")
     except Transient as error:

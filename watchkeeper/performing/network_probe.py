@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import time
 from dataclasses import replace
 from functools import partial
 
 import httpx
 
+from watchkeeper import own_clock
 from watchkeeper.answer import Answer
 from watchkeeper.evidence import Reading
 from watchkeeper.network.clocks import clock_readings
@@ -81,13 +81,13 @@ async def _control(
         why = "the control URL names no host and port"
         return network_reading("control", "control", at, unknown=True, detail=why)
     judged = partial(network_reading, "control", f"control {place.host}", at, slow_s=slow_s)
-    began = time.monotonic()
+    began = own_clock.seconds()
     try:
         reply = await _ask(url, watch.now, deadline_s, trust)
     except (OSError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
-        kind, took_s = kind_of(error), time.monotonic() - began
+        kind, took_s = kind_of(error), own_clock.seconds() - began
         return judged(took_s=took_s, fault=kind, detail=WORDS[kind])
-    took_s, said = time.monotonic() - began, f"answered {reply.status}"
+    took_s, said = own_clock.seconds() - began, f"answered {reply.status}"
     if classify(reply).answer is Answer.INTERCEPTED:
         found = judged(took_s=took_s, fault="intercepted", detail=f"{said}: asks us to sign in")
     else:

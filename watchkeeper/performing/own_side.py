@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watchkeeper import own_clock
 from watchkeeper.evidence import Kind, Outcome, Reading
 from watchkeeper.harmless import LONGEST, harmless
 from watchkeeper.local_command import Unreadable
@@ -52,7 +52,7 @@ async def runtime_readings(watch: Watch, watched: Watched) -> tuple[Reading, ...
 
 
 async def _logs(watch: Watch, source: LogSource, rules: Sequence[Log]) -> tuple[Reading, ...]:
-    at, began = watch.now(), time.monotonic()
+    at, began = watch.now(), own_clock.seconds()
     lines: Lines | Unreadable
     try:
         lines = await source.lines(at, rules[0].within)
@@ -61,7 +61,7 @@ async def _logs(watch: Watch, source: LogSource, rules: Sequence[Log]) -> tuple[
     # In a thread: a runbook's pattern over a mebibyte of lines takes its time.
     return tuple(
         [
-            await asyncio.to_thread(log_reading, r, lines, at, time.monotonic() - began)
+            await asyncio.to_thread(log_reading, r, lines, at, own_clock.seconds() - began)
             for r in rules
         ]
     )
@@ -139,7 +139,7 @@ def told(counted: LogCount, lines: Lines, within: timedelta) -> str:
 
 
 async def _runtime(watch: Watch, probe: str, runtime: RuntimeState) -> Reading:
-    at, began = watch.now(), time.monotonic()
+    at, began = watch.now(), own_clock.seconds()
     try:
         state = await runtime.state()
     except Unreadable as error:
@@ -150,7 +150,7 @@ async def _runtime(watch: Watch, probe: str, runtime: RuntimeState) -> Reading:
         target=f"our service's {probe}",
         at=at,
         outcome=state.outcome,
-        latency_s=time.monotonic() - began,
+        latency_s=own_clock.seconds() - began,
         fault=state.fault,
         detail=state.detail[:LONGEST],
         value=state.value,

@@ -17,6 +17,7 @@ from typing import Any
 from watchkeeper.contrasts import as_of_last, worth_asking
 from watchkeeper.evidence import TOTAL, Evidence, Kind, Outcome, Reading
 from watchkeeper.network.clocks import clock_readings
+from watchkeeper.own_clock import own_lateness_measured
 from watchkeeper.performing.changing import change_readings
 from watchkeeper.performing.connectors import client_of
 from watchkeeper.performing.contrasting import contrast_readings
@@ -65,7 +66,7 @@ async def look(
     `also`: probes that cost, and run since a person asked for them."""
     at, limit_s = watch.now(), watched.runbook.thresholds.probe_deadline.total_seconds()
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with own_lateness_measured(), asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(_within(limit_s, part, at))
                 for part in _beside(

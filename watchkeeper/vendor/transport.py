@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterable
 from typing import cast
 
 import httpx
 
+from watchkeeper import own_clock
 from watchkeeper.credentials.reading import KeyReader
 from watchkeeper.credentials.secret import Secret
 from watchkeeper.errors import Ambiguous, WatchkeeperError
@@ -63,7 +63,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         secret = await self._key.read()
         self._guard.check_key(secret)
         sent = _Sent()
-        started = time.perf_counter()
+        started = own_clock.seconds()
         try:
             async with asyncio.timeout(self._bounds.deadline_s):
                 sealed = self._sealed(request, secret, sent)
@@ -105,7 +105,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             headers=_kept(response.headers, secret),
             content=_masked(body, secret),
             extensions={
-                "latency_s": time.perf_counter() - started,
+                "latency_s": own_clock.seconds() - started,
                 "encoded": encoded,
                 "mislabelled": label,
             },
