@@ -26,6 +26,7 @@ from deployments.commands import (
     runbooks,
     running,
 )
+from deployments.commands.edge import close_databases
 from watchkeeper.errors import UserError, WatchkeeperError
 from watchkeeper.network.proxies import spare_loopback
 
@@ -85,6 +86,8 @@ def main() -> None:
         log.info("ended by the operating system", exc_info=True)
         sys.stderr.write(f"watchkeeper: {error}\n")
         sys.exit(2)
+    finally:
+        close_databases()
 
 
 if __name__ == "__main__":

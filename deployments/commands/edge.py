@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 import sys
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -46,8 +47,17 @@ def settings() -> Settings:
         raise UserError(f"{name}: {first['msg']}") from None
 
 
+_OPENED = ExitStack()
+
+
+def close_databases() -> None:
+    """Of every watch that this process has opened."""
+    _OPENED.close()
+
+
 def watch() -> Watch:
     opened = open_watch(settings())
+    _OPENED.callback(opened.store.close)
     register(opened.secrets_base)
     return opened
 
