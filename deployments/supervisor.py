@@ -59,13 +59,10 @@ async def supervise(watch: Watch, server: Server, tell: Tell, systemd: Systemd) 
             await stop.wait()
         finally:
             systemd.stopping()
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                try:
-                    await end_task(task)
-                except Exception:
-                    logger.exception("a loop of the supervisor had ended before it was stopped")
+            try:
+                await end_task(*tasks)
+            except Exception:
+                logger.exception("a loop of the supervisor had ended before it was stopped")
             await outside.stop()
             ready_file(watch.settings.home).unlink(missing_ok=True)
 

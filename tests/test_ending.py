@@ -32,6 +32,28 @@ def test_what_it_raised_is_raised() -> None:
     asyncio.run(test())
 
 
+def test_an_ending_is_not_cut_short() -> None:
+    """Several are ended together, and each is told once: a second time would interrupt what it does to
+    end, such as waiting for the runs that it had started."""
+    ended = []
+
+    async def ends_slowly(number: int) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            for _ in range(number * 5):
+                await asyncio.sleep(0)
+            ended.append(number)
+
+    async def test() -> None:
+        tasks = [asyncio.create_task(ends_slowly(number)) for number in (1, 3, 2)]
+        await asyncio.sleep(0)
+        await end_task(*tasks)
+
+    asyncio.run(test())
+    assert ended == [1, 2, 3]
+
+
 @pytest.mark.parametrize("steps", range(6))
 def test_who_is_told_to_stop_meanwhile_stops(steps: int) -> None:
     """W6, W22: a sweep that was stopped as it ended its own sign of life went on for ever, and `up` with
