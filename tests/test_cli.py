@@ -1308,3 +1308,28 @@ def test_a_server_that_is_gone_is_said_in_one_line(home: Path, incident: str) ->
     last = said.err.splitlines()[-1]
     assert last.startswith("the next sweep goes on with it (respond/respond could not be started")
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("word", ["take", "ack", "waive", "skip", "retry"])
+def test_a_closed_incident_takes_no_word(watch: Watch, incident: str, word: str) -> None:
+    """A take of a closed incident would have disarmed its next outage, and nobody would have known."""
+    with watch.store.write() as session:
+        for state in list(State)[1:]:
+            incidents.move(session, 1, state, watch.now())
+    more = {"waive": ["workorders"], "skip": ["rotate-key"]}.get(word, [])
+    why = [] if word == "ack" else ["--reason", "wrong terminal"]
+    told = refused("incident", word, incident, *more, *why)
+    assert f"{incident} is closed" in told
+
+
+@pytest.mark.parametrize("name", ["watchkeeper", "SYSTEM", "health", "n\u200bobody"])
+def test_nobody_signs_as_automation(home: Path, incident: str, name: str) -> None:
+    told = refused("incident", "note", incident, "seen", "--by", name)
+    assert "automation signs with it" in told
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_a_reason_is_given(home: Path, incident: str, blank: str) -> None:
+    """W: a gap is not signed away with nothing."""
+    told = refused("incident", "waive", incident, "workorders", "--reason", blank)
+    assert "--reason is empty" in told

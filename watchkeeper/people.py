@@ -53,6 +53,10 @@ class Account:
         return {"origin": self.origin.value, **{k: v for k, v in known.items() if v}}
 
 
+# The names under which the timeline tells what no person did.
+AUTOMATION = ("watchkeeper", "health", "system", "nobody")
+
+
 def name_of(text: str) -> str:
     """A name as it is kept and shown: compatible forms made one, nothing in it that is not seen, and
     single spaces. Raises UserError where nothing is left."""

@@ -17,7 +17,7 @@ from rich.console import Console
 from deployments.password import password_file, stored_password
 from tasks.registering import register
 from watchkeeper.errors import UserError
-from watchkeeper.people import Account, Origin, name_of
+from watchkeeper.people import AUTOMATION, Account, Origin, name_of, same_name
 from watchkeeper.performing.watch import Watch, open_watch
 from watchkeeper.runbook.integration import Watched
 from watchkeeper.settings import Settings
@@ -91,8 +91,11 @@ def one_or_all(on: Watch, name: str) -> str | None:
 
 def person(by: str | None) -> str:
     """The name on the timeline. It says who typed, and proves nothing. Raises UserError for one that
-    cannot be seen."""
-    return name_of(account().login if by is None else by)
+    cannot be seen, or under which automation signs."""
+    name = name_of(account().login if by is None else by)
+    if any(same_name(name, ours) for ours in AUTOMATION):
+        raise UserError(f"--by {name}: automation signs with it; give a person's name")
+    return name
 
 
 def account() -> Account:

@@ -26,7 +26,16 @@ from watchkeeper.performing.standing import next_step
 from watchkeeper.store import approvals, gaps, incidents, pages
 
 app = typer.Typer(no_args_is_help=True)
-Why = Annotated[str, typer.Option("--reason", help="Why; it goes on the timeline.")]
+
+
+def said(reason: str) -> str:
+    """Raises UserError where nothing is said."""
+    if not reason.strip():
+        raise UserError("--reason is empty: say why, it goes on the timeline")
+    return reason.strip()
+
+
+Why = Annotated[str, typer.Option("--reason", callback=said, help="Why; it goes on the timeline.")]
 
 
 @app.command("list")
@@ -135,7 +144,7 @@ def set_(
 @app.command()
 def ack(incident: IncidentId, by: By = None) -> None:
     """You have seen it: the escalation ladder stops."""
-    on, found = watch(), _found(incident)
+    on, found = watch(), _still_open(incident)
     with on.store.write() as session:
         pages.acknowledge(session, found.id, on.now())
         incidents.note(session, found.id, "acknowledged", now=on.now(), actor=person(by))
@@ -161,7 +170,7 @@ def take(
     by: By = None,
 ) -> None:
     """Take over: automation goes on watching and filling in, and mitigates nothing more."""
-    on, found, who = watch(), _found(incident), person(by)
+    on, found, who = watch(), _still_open(incident), person(by)
     with on.store.write() as session:
         incidents.take(session, found.id, None if give_back else who)
         said = "gave it back" if give_back else "took over"
@@ -177,10 +186,7 @@ StepName = Annotated[
 @app.command()
 def retry(incident: IncidentId, step: StepName = None, *, reason: Why, by: By = None) -> None:
     """Try a step again that failed or was skipped; or begin the chain anew: triage, plan, ask."""
-    on, found, who = watch(), _found(incident), person(by)
-    if not found.is_open:
-        again = f"watchkeeper incident open {found.integration} --reason ..."
-        raise UserError(f"INC-{found.id} is closed; what is wrong now is a new one: {again}")
+    on, found, who = watch(), _still_open(incident), person(by)
     if step is not None:
         stepping.retry(on, found, step, who, reason)
         words.print(f"INC-{found.id}: {step} is tried again by its next responder", markup=False)
@@ -196,7 +202,7 @@ def retry(incident: IncidentId, step: StepName = None, *, reason: Why, by: By = 
 @app.command()
 def skip(incident: IncidentId, step: str, reason: Why, by: By = None) -> None:
     """Leave a mitigation of the plan out, done or not; the response goes on without it."""
-    on, found = watch(), _found(incident)
+    on, found = watch(), _still_open(incident)
     known = {m.name for m in on.of_record(found.integration).runbook.performed}
     if step not in known:
         raise UserError(f"{step!r} is no step of {found.integration}: {', '.join(sorted(known))}")
@@ -209,7 +215,7 @@ def skip(incident: IncidentId, step: str, reason: Why, by: By = None) -> None:
 @app.command()
 def waive(incident: IncidentId, resource: str, reason: Why, by: By = None) -> None:
     """Sign that a gap may stay: the incident can close without it."""
-    on, found, who = watch(), _found(incident), person(by)
+    on, found, who = watch(), _still_open(incident), person(by)
     with on.store.write() as session:
         named = [g for g in gaps.of_incident(session, found.id) if g.resource == resource]
         if not named:
@@ -234,6 +240,15 @@ def report(incident: IncidentId) -> None:
     on, found = watch(), _found(incident)
     path = reporting.write_report(on, on.of_record(found.integration), found.id)
     words.print(str(path), markup=False)
+
+
+def _still_open(incident: str) -> Incident:
+    """Raises UserError on a closed one: what is said of it now would count for its next outage."""
+    found = _found(incident)
+    if not found.is_open:
+        again = f"watchkeeper incident open {found.integration} --reason ..."
+        raise UserError(f"INC-{found.id} is closed; what is wrong now is a new one: {again}")
+    return found
 
 
 def _found(incident: str) -> Incident:

@@ -82,6 +82,8 @@ def _over(session: Session, integration: str, since: datetime) -> list[IncidentR
 def _reopen(session: Session, row: IncidentRow, now: datetime) -> Incident:
     row.open_key, row.state, row.state_since = row.integration, State.OPEN, now
     row.round += 1
+    # Whoever had taken it over has seen it closed.
+    row.taken_by = None
     row.closed_at = row.recovered_at = row.settles_at = None
     session.add(row)
     session.flush()
